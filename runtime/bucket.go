@@ -1,0 +1,212 @@
+// Bucket: the handle that all accessors of a bucket share.
+
+package kvrt
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Bucket is a bucket of the server, bound with Open or Ensure. Any number of goroutines may use it;
+// it needs no closing.
+type Bucket struct {
+	conn
+	js          jetstream.JetStream
+	cfg         BucketConfig
+	name        string
+	stream      string // KV_ORDERS
+	stored      string // prefix of the subjects its entries are stored under; in a mirror, the origin's
+	direct      bool   // the stream allows direct gets
+	history     int64  // revisions kept of each key when it was bound
+	maxMsgSize  int64  // limit of a message when it was bound; not positive for none
+	incarnation incarnation
+	log         *slog.Logger
+	intercept   Interceptor
+
+	noLeaderReads atomic.Bool // STREAM.MSG.GET was refused
+}
+
+// incarnation tells a stream from another one of the same name: the time of its creation.
+type incarnation int64
+
+// Call describes an operation to an interceptor.
+type Call struct {
+	Op     string // "get", "put", "watch", …: Error.Op
+	Bucket string // name on the server
+	Key    string // as NATS sees it; a filter such as order.acme.* for listings and watches; may be empty
+}
+
+// Interceptor is called around every operation. It must call next, once, and may look at the error
+// that next returns or replace it.
+type Interceptor func(ctx context.Context, call Call, next func(context.Context) error) error
+
+// Status is the state of a bucket as the stream's leader tells it.
+type Status struct {
+	Bucket       string
+	Entries      uint64 // revisions and markers stored, of all keys
+	Keys         uint64 // keys that have at least one revision or marker
+	Bytes        uint64
+	LastRevision uint64 // of the newest entry ever written
+	Created      time.Time
+	History      int           // revisions kept of each key; 0 for no limit
+	TTL          time.Duration // 0 for none
+	Replicas     int
+	Storage      Storage
+	Mirror       bool
+	Metadata     map[string]string
+}
+
+// streamInfo is the part of the answer to STREAM.INFO, CREATE and UPDATE that is used.
+type streamInfo struct {
+	Config  liveStream `json:"config"`
+	Created time.Time  `json:"created"`
+	State   struct {
+		Messages    uint64 `json:"messages"`
+		Bytes       uint64 `json:"bytes"`
+		FirstSeq    uint64 `json:"first_seq"`
+		LastSeq     uint64 `json:"last_seq"`
+		NumSubjects uint64 `json:"num_subjects"`
+	} `json:"state"`
+	Cluster *struct {
+		Leader string `json:"leader"`
+	} `json:"cluster"`
+}
+
+// Name returns the bucket's name on the server.
+func (b *Bucket) Name() string { return b.name }
+
+// Status asks the stream's leader for the state of the bucket.
+func (b *Bucket) Status(ctx context.Context) (status Status, err error) {
+	err = b.do(ctx, "status", "", func(ctx context.Context) error {
+		info, err := b.info(ctx)
+		if err != nil {
+			return err
+		}
+		status = Status{
+			Bucket:       b.name,
+			Entries:      info.State.Messages,
+			Keys:         info.State.NumSubjects,
+			Bytes:        info.State.Bytes,
+			LastRevision: info.State.LastSeq,
+			Created:      info.Created,
+			History:      int(max(info.Config.MaxMsgsPerSubject, 0)),
+			TTL:          info.Config.MaxAge,
+			Replicas:     info.Config.Replicas,
+			Storage:      FileStorage,
+			Mirror:       info.Config.Mirror != nil,
+			Metadata:     info.Config.Metadata,
+		}
+		if info.Config.Storage == "memory" {
+			status.Storage = MemoryStorage
+		}
+		return nil
+	})
+	return status, err
+}
+
+// Drift returns the settings in which the live bucket differs from the schema, none when it is as
+// declared. Settings that the schema does not name are not compared.
+func (b *Bucket) Drift(ctx context.Context) (settings []Setting, err error) {
+	err = b.do(ctx, "drift", "", func(ctx context.Context) error {
+		info, err := b.info(ctx)
+		if err != nil {
+			return err
+		}
+		for _, d := range b.cfg.differences(&info.Config) {
+			settings = append(settings, d.Setting)
+		}
+		return nil
+	})
+	return settings, err
+}
+
+// KeyValue returns the bucket as plain nats.go sees it, for what this package does not offer.
+func (b *Bucket) KeyValue(ctx context.Context) (kv jetstream.KeyValue, err error) {
+	err = b.do(ctx, "keyvalue", "", func(ctx context.Context) error {
+		kv, err = b.js.KeyValue(ctx, b.name)
+		if errors.Is(err, jetstream.ErrBucketNotFound) {
+			return ErrBucketNotFound
+		}
+		return err
+	})
+	return kv, err
+}
+
+func (b *Bucket) info(ctx context.Context) (*streamInfo, error) {
+	info, err := apiCall[streamInfo](ctx, &b.conn, "STREAM.INFO."+b.stream, nil)
+	return &info, err
+}
+
+func (info *streamInfo) incarnation() incarnation { return incarnation(info.Created.UnixNano()) }
+
+// do runs one operation: with a deadline, the interceptor around it, and its error wrapped.
+func (b *Bucket) do(ctx context.Context, op, key string, f func(context.Context) error) error {
+	ctx, cancel := b.withTimeout(ctx)
+	defer cancel()
+	return b.doUntimed(ctx, op, key, f)
+}
+
+// doUntimed is do for operations that last as long as their ctx.
+func (b *Bucket) doUntimed(ctx context.Context, op, key string, f func(context.Context) error) error {
+	if b.intercept == nil {
+		return b.wrap(op, key, f(ctx))
+	}
+	return b.intercept(ctx, Call{op, b.name, key}, func(ctx context.Context) error {
+		return b.wrap(op, key, f(ctx))
+	})
+}
+
+// callerError carries an error of a caller's function through wrap unchanged.
+type callerError struct{ error }
+
+// wrap makes err an *Error, once.
+func (b *Bucket) wrap(op, key string, err error) error {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case callerError:
+		return e.error
+	case *Error:
+		return e
+	}
+	return &Error{Op: op, Bucket: b.name, Key: key, Revision: latestOf(err), Err: err}
+}
+
+// revisionError adds the revision that the server named to an error.
+type revisionError struct {
+	error
+	revision uint64
+}
+
+func (e *revisionError) Unwrap() error { return e.error }
+
+func latestOf(err error) uint64 {
+	if e, ok := errors.AsType[*revisionError](err); ok {
+		return e.revision
+	}
+	if e, ok := errors.AsType[*apiError](err); ok {
+		return e.lastSequence()
+	}
+	if e, ok := errors.AsType[*DecodeError](err); ok {
+		return e.Revision
+	}
+	return 0
+}
+
+// bind takes over what the live stream tells.
+func (b *Bucket) bind(info *streamInfo) {
+	b.stored = subjectPrefix(b.name)
+	if m := info.Config.Mirror; m != nil {
+		b.stored = subjectPrefix(strings.TrimPrefix(m.Name, "KV_"))
+	}
+	b.direct = info.Config.AllowDirect
+	b.history = info.Config.MaxMsgsPerSubject
+	b.maxMsgSize = info.Config.MaxMsgSize
+	b.incarnation = info.incarnation()
+}

@@ -1,0 +1,192 @@
+// KV: access to the keys of one pattern. Generated accessors hold one and expose of it what the
+// bucket can do.
+
+package kvrt
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// KeySpec is what generated code tells of a key pattern.
+type KeySpec[K comparable, V any] struct {
+	Encode   func(K) (string, error)
+	Parse    func(string) (K, error)
+	Codec    Codec[V]
+	Validate func(V) error // nil if there is nothing to check
+	TTL      time.Duration // of every write; 0 for none
+}
+
+// KV reads and writes the keys of one pattern in one bucket.
+type KV[K comparable, V any] struct {
+	b    *Bucket
+	spec KeySpec[K, V]
+}
+
+// NewKV is called by generated code.
+func NewKV[K comparable, V any](b *Bucket, spec KeySpec[K, V]) *KV[K, V] {
+	return &KV[K, V]{b, spec}
+}
+
+// rawEntry is a stored message: a value or a marker.
+type rawEntry struct {
+	key      string
+	data     []byte
+	op       Op
+	revision uint64
+	created  time.Time
+	opID     string // of the conditional write that stored it; empty for others
+}
+
+const (
+	headerOperation = "KV-Operation"       // ADR-8
+	headerReason    = "Nats-Marker-Reason" // ADR-43, server 2.11
+	headerSequence  = "Nats-Sequence"
+	headerSubject   = "Nats-Subject"
+	headerTime      = "Nats-Time-Stamp"
+	headerStatus    = "Status"
+	headerExpected  = "Nats-Expected-Last-Subject-Sequence"
+	headerRollup    = "Nats-Rollup"
+	headerTTL       = "Nats-TTL"
+	headerOpID      = "Kvgen-Op"
+)
+
+// opOf tells what a stored message is from its headers.
+func opOf(h nats.Header) Op {
+	switch h.Get(headerOperation) {
+	case "DEL":
+		return Delete
+	case "PURGE":
+		return Purge
+	}
+	switch h.Get(headerReason) {
+	case "MaxAge":
+		return Expire
+	case "Purge":
+		return Purge
+	case "Remove":
+		return Delete
+	}
+	return Put
+}
+
+// entry decodes a stored value.
+func (kv *KV[K, V]) entry(key K, raw *rawEntry) (Entry[K, V], error) {
+	value, err := kv.spec.Codec.Decode(raw.data)
+	if err != nil {
+		var none V
+		value, err = none, &DecodeError{raw.key, raw.revision, raw.data, err}
+	}
+	return Entry[K, V]{key, value, raw.revision, raw.created}, err
+}
+
+// event is entry for a watcher: a value that cannot be decoded is part of the event.
+func (kv *KV[K, V]) event(key K, raw *rawEntry) Event[K, V] {
+	ev := Event[K, V]{Op: raw.op, Key: key, Revision: raw.revision, Created: raw.created}
+	if raw.op != Put {
+		return ev
+	}
+	entry, err := kv.entry(key, raw)
+	ev.Value, ev.Err = entry.Value, kv.b.wrap("watch", raw.key, err)
+	return ev
+}
+
+// encode turns a value into bytes and checks it. Encoding comes first: it ends on a value that
+// contains itself, where a generated Validate would not.
+func (kv *KV[K, V]) encode(value V) ([]byte, error) {
+	data, err := kv.spec.Codec.Encode(value)
+	if err == nil && kv.spec.Validate != nil {
+		err = kv.spec.Validate(value)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidValue, err)
+	}
+	return data, nil
+}
+
+// absentValue is the value Modify starts from when the key is absent: the zero value, or what the
+// codec makes of a type whose zero value is of no use.
+func (kv *KV[K, V]) absentValue() V {
+	if c, ok := kv.spec.Codec.(interface{ New() V }); ok {
+		return c.New()
+	}
+	var none V
+	return none
+}
+
+// parseGet reads the answer to a direct get.
+func parseGet(key string, msg *nats.Msg) (rawEntry, error) {
+	h := msg.Header
+	switch status := h.Get(headerStatus); status {
+	case "":
+	case "404":
+		return rawEntry{}, ErrNotFound
+	default:
+		return rawEntry{}, fmt.Errorf("unexpected answer to a direct get: %s %s", status, h.Get("Description"))
+	}
+	revision, err := parseUint(h.Get(headerSequence))
+	if err != nil {
+		return rawEntry{}, errors.New("an answer to a direct get without a sequence")
+	}
+	created, err := time.Parse(time.RFC3339Nano, h.Get(headerTime))
+	if err != nil {
+		return rawEntry{}, fmt.Errorf("an answer to a direct get: %w", err)
+	}
+	return rawEntry{key, msg.Data, opOf(h), revision, created, h.Get(headerOpID)}, nil
+}
+
+// storedMessage is the answer to STREAM.MSG.GET.
+type storedMessage struct {
+	Message struct {
+		Subject  string    `json:"subject"`
+		Sequence uint64    `json:"seq"`
+		Header   []byte    `json:"hdrs"`
+		Data     []byte    `json:"data"`
+		Time     time.Time `json:"time"`
+	} `json:"message"`
+}
+
+func (m *storedMessage) entry(key string) (rawEntry, error) {
+	raw := rawEntry{key: key, data: m.Message.Data, op: Put, revision: m.Message.Sequence, created: m.Message.Time}
+	if len(m.Message.Header) > 0 {
+		h, err := nats.DecodeHeadersMsg(m.Message.Header)
+		if err != nil {
+			return raw, fmt.Errorf("the headers of revision %d: %w", raw.revision, err)
+		}
+		raw.op, raw.opID = opOf(h), h.Get(headerOpID)
+	}
+	return raw, nil
+}
+
+// msgGet is the request of STREAM.MSG.GET and of DIRECT.GET without a subject.
+type msgGet struct {
+	Sequence      uint64   `json:"seq,omitempty"`
+	LastBySubject string   `json:"last_by_subj,omitempty"`
+	NextBySubject string   `json:"next_by_subj,omitempty"`
+	MultiLast     []string `json:"multi_last,omitempty"`
+}
+
+// pubAck is the answer to a publish.
+type pubAck struct {
+	apiReply
+	Stream   string `json:"stream"`
+	Sequence uint64 `json:"seq"`
+}
+
+func parseAck(data []byte) (uint64, error) {
+	var ack pubAck
+	if err := json.Unmarshal(data, &ack); err != nil {
+		return 0, fmt.Errorf("unexpected acknowledgement: %w", err)
+	}
+	if ack.Error != nil {
+		return 0, ack.Error
+	}
+	if ack.Stream == "" || ack.Sequence == 0 {
+		return 0, errors.New("unexpected acknowledgement without a sequence")
+	}
+	return ack.Sequence, nil
+}

@@ -1,0 +1,263 @@
+// Reading one key.
+
+package kvrt
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+)
+
+// StrongReadOption is an option of reads on a bucket with linearizable: true: every ReadOption, and
+// Linearizable.
+type StrongReadOption interface{ applyRead(*readOptions) }
+
+// ReadOption is an option of reads: AtLeast.
+type ReadOption interface {
+	StrongReadOption
+	anyBucket()
+}
+
+type readOptions struct {
+	atLeast      uint64
+	linearizable bool
+}
+
+type atLeast uint64
+
+func (n atLeast) applyRead(o *readOptions) { o.atLeast = uint64(n) }
+func (atLeast) anyBucket()                 {}
+
+// AtLeast makes a read see everything up to a revision of the bucket, such as one returned by an
+// earlier write: if the replica asked first may not have it yet, the stream's leader is asked.
+func AtLeast(revision uint64) ReadOption { return atLeast(revision) }
+
+type linearizable struct{}
+
+func (linearizable) applyRead(o *readOptions) { o.linearizable = true }
+
+// Linearizable makes a read see every write that was acknowledged, to any client, before the read
+// began. It costs a write (of a delete marker under the reserved key =kvgen) and a read. A plain
+// read from the leader would not do: a leader that was cut off from the others answers on.
+func Linearizable() StrongReadOption { return linearizable{} }
+
+// Get returns the entry under key, or ErrNotFound.
+func (kv *KV[K, V]) Get(ctx context.Context, key K, opts ...ReadOption) (Entry[K, V], error) {
+	var o readOptions
+	for _, opt := range opts {
+		opt.applyRead(&o)
+	}
+	return kv.get(ctx, key, o)
+}
+
+// GetStrong is Get with the options of a bucket that allows linearizable reads.
+func (kv *KV[K, V]) GetStrong(ctx context.Context, key K, opts ...StrongReadOption) (Entry[K, V], error) {
+	var o readOptions
+	for _, opt := range opts {
+		opt.applyRead(&o)
+	}
+	return kv.get(ctx, key, o)
+}
+
+func (kv *KV[K, V]) get(ctx context.Context, key K, o readOptions) (entry Entry[K, V], err error) {
+	name, err := kv.spec.Encode(key)
+	if err != nil {
+		return entry, kv.b.wrap("get", "", err)
+	}
+	err = kv.b.do(ctx, "get", name, func(ctx context.Context) error {
+		raw, err := kv.b.latest(ctx, name, o)
+		if err != nil {
+			return err
+		}
+		if raw.op != Put {
+			return &revisionError{ErrNotFound, raw.revision}
+		}
+		entry, err = kv.entry(key, &raw)
+		return err
+	})
+	return entry, err
+}
+
+// latest reads the last message under a key, a marker included, as the options ask.
+func (b *Bucket) latest(ctx context.Context, key string, o readOptions) (rawEntry, error) {
+	if o.linearizable {
+		return b.linearizableGet(ctx, key)
+	}
+	raw, err := b.directGet(ctx, key)
+	if o.atLeast == 0 || err == nil && raw.revision >= o.atLeast || err != nil && !errors.Is(err, ErrNotFound) {
+		return raw, err
+	}
+	return b.leaderGet(ctx, key)
+}
+
+// directGet asks any replica for the last message under a key.
+func (b *Bucket) directGet(ctx context.Context, key string) (rawEntry, error) {
+	if !b.direct {
+		return b.leaderGet(ctx, key)
+	}
+	for wait := (backoff{}); ; {
+		msg, err := b.read(ctx, b.api+"DIRECT.GET."+b.stream+"."+b.stored+key, nil)
+		if err == nil {
+			return parseGet(key, msg)
+		}
+		if !errors.Is(err, nats.ErrNoResponders) {
+			return rawEntry{}, err
+		}
+		// No replica listens: the bucket is gone, or its servers are just starting.
+		if _, err := b.info(ctx); err != nil {
+			return rawEntry{}, err
+		}
+		if !wait.sleep(ctx) {
+			return rawEntry{}, err
+		}
+	}
+}
+
+// leaderGet asks the stream's leader for the last message under a key. Without permission for that
+// it does what a client with grants for single keys can, a direct get: callers let a guarded write
+// confirm the answer.
+func (b *Bucket) leaderGet(ctx context.Context, key string) (rawEntry, error) {
+	if b.noLeaderReads.Load() {
+		return b.directGet(ctx, key)
+	}
+	raw, err := b.storedGet(ctx, key, msgGet{LastBySubject: b.stored + key})
+	if errors.Is(err, ErrPermission) && b.direct {
+		b.noLeaderReads.Store(true)
+		return b.directGet(ctx, key)
+	}
+	return raw, err
+}
+
+// storedGet asks the stream's leader for one message.
+func (b *Bucket) storedGet(ctx context.Context, key string, request msgGet) (rawEntry, error) {
+	msg, err := apiCall[storedMessage](ctx, &b.conn, "STREAM.MSG.GET."+b.stream, request)
+	if err != nil {
+		return rawEntry{}, err
+	}
+	return msg.entry(key)
+}
+
+// linearizableGet writes a barrier and then asks any replica for the key and the barrier together,
+// until that replica has got as far as the barrier.
+func (b *Bucket) linearizableGet(ctx context.Context, key string) (rawEntry, error) {
+	barrier, err := b.store(ctx, &write{
+		key:    reservedKey,
+		header: nats.Header{headerOperation: {"DEL"}},
+	})
+	if err != nil {
+		return rawEntry{}, fmt.Errorf("the barrier of a linearizable read: %w", err)
+	}
+	for wait := (backoff{}); ; {
+		raw, upTo, err := b.multiGet(ctx, key, reservedKey)
+		if err != nil {
+			return rawEntry{}, err
+		}
+		if upTo >= barrier {
+			if raw.revision == 0 {
+				return raw, ErrNotFound
+			}
+			return raw, nil
+		}
+		if !wait.sleep(ctx) {
+			return rawEntry{}, fmt.Errorf("%w: no replica has reached revision %d: %w", ErrUnavailable, barrier, ctx.Err())
+		}
+	}
+}
+
+// multiGet asks one replica for several keys at once, and returns the entry of the first one and
+// the position of the replica.
+func (b *Bucket) multiGet(ctx context.Context, keys ...string) (first rawEntry, upTo uint64, err error) {
+	subjects := make([]string, len(keys))
+	for i, key := range keys {
+		subjects[i] = b.stored + key
+	}
+	request, err := json.Marshal(msgGet{MultiLast: subjects})
+	if err != nil {
+		return first, 0, err
+	}
+	if err := b.waitConnected(ctx); err != nil {
+		return first, 0, err
+	}
+	inbox := b.nc.NewInbox()
+	sub, err := b.nc.SubscribeSync(inbox)
+	if err != nil {
+		return first, 0, connErr(err)
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // the subscription is ours alone
+	if err := b.nc.PublishRequest(b.api+"DIRECT.GET."+b.stream, inbox, request); err != nil {
+		return first, 0, connErr(err)
+	}
+	for {
+		msg, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return first, 0, b.ended(ctx, connErr(err))
+		}
+		switch msg.Header.Get(headerStatus) {
+		case "":
+			if msg.Header.Get(headerSubject) != subjects[0] {
+				continue
+			}
+			if first, err = parseGet(keys[0], msg); err != nil {
+				return first, 0, err
+			}
+		case "204":
+			upTo, err := parseUint(msg.Header.Get("Nats-UpTo-Sequence"))
+			return first, upTo, err
+		case "404":
+			return first, 0, nil
+		case "503":
+			return first, 0, connErr(nats.ErrNoResponders)
+		default:
+			return first, 0, fmt.Errorf("unexpected answer to a multi get: %s %s", msg.Header.Get(headerStatus), msg.Header.Get("Description"))
+		}
+	}
+}
+
+// GetRevision returns what was stored under key at a revision, a value or a marker, or ErrNotFound
+// if the bucket no longer has it or the revision is of another key.
+func (kv *KV[K, V]) GetRevision(ctx context.Context, key K, revision uint64) (event Event[K, V], err error) {
+	name, err := kv.spec.Encode(key)
+	if err != nil {
+		return event, kv.b.wrap("get revision", "", err)
+	}
+	err = kv.b.do(ctx, "get revision", name, func(ctx context.Context) error {
+		if revision == 0 {
+			return ErrInvalidRevision
+		}
+		raw, subject, err := kv.b.revisionGet(ctx, name, revision)
+		if err != nil {
+			return err
+		}
+		if subject != kv.b.stored+name {
+			return wrapf(ErrNotFound, "revision %d is of another key", revision)
+		}
+		event = kv.event(key, &raw)
+		return event.Err
+	})
+	return event, err
+}
+
+// revisionGet reads one message by its sequence, from any replica where the bucket allows it, and
+// from the leader if that replica does not have it (yet).
+func (b *Bucket) revisionGet(ctx context.Context, key string, revision uint64) (rawEntry, string, error) {
+	if b.direct {
+		request, err := json.Marshal(msgGet{Sequence: revision})
+		if err != nil {
+			return rawEntry{}, "", err
+		}
+		msg, err := b.read(ctx, b.api+"DIRECT.GET."+b.stream, request)
+		if err == nil && msg.Header.Get(headerStatus) == "" {
+			raw, err := parseGet(key, msg)
+			return raw, msg.Header.Get(headerSubject), err
+		}
+	}
+	stored, err := apiCall[storedMessage](ctx, &b.conn, "STREAM.MSG.GET."+b.stream, msgGet{Sequence: revision})
+	if err != nil {
+		return rawEntry{}, "", err
+	}
+	raw, err := stored.entry(key)
+	return raw, stored.Message.Subject, err
+}

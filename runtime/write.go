@@ -1,0 +1,318 @@
+// Writing one key. A conditional write carries the id of its operation, by which it is recognised
+// when its answer got lost; an unconditional one is never repeated when its outcome is unknown.
+
+package kvrt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// TTLOption is an option of writes to keys with `ttl:` in the schema.
+type TTLOption func(*writeOptions)
+
+// TTL lets the entry expire d after this write, instead of what the schema says. At least a second.
+func TTL(d time.Duration) TTLOption { return func(o *writeOptions) { o.ttl, o.ttlGiven = d, true } }
+
+// DeleteOption is an option of Delete and Purge.
+type DeleteOption func(*writeOptions)
+
+// IfRevision deletes only while revision is the key's latest one; otherwise ErrConflict.
+func IfRevision(revision uint64) DeleteOption {
+	return func(o *writeOptions) { o.revision, o.guarded = revision, true }
+}
+
+// MarkerTTL lets the marker that a deletion leaves disappear after d, at least a second. It needs a
+// bucket with limit_marker_ttl and, for Delete, history 1: the marker's end would bring an older
+// value back.
+func MarkerTTL(d time.Duration) DeleteOption {
+	return func(o *writeOptions) { o.ttl, o.ttlGiven = d, true }
+}
+
+type writeOptions struct {
+	ttl      time.Duration
+	ttlGiven bool
+	revision uint64
+	guarded  bool
+}
+
+// write is one message to store.
+type write struct {
+	key     string
+	data    []byte
+	header  nats.Header
+	guarded bool
+	expect  uint64 // revision that must be the key's latest; 0 for none
+}
+
+func (w *write) set(name, value string) {
+	if w.header == nil {
+		w.header = nats.Header{}
+	}
+	w.header[name] = []string{value}
+}
+
+func (w *write) setTTL(ttl time.Duration) error {
+	if ttl < time.Second {
+		return wrapf(ErrInvalidOption, "a time to live of %v, below one second", ttl)
+	}
+	w.set(headerTTL, ttl.String())
+	return nil
+}
+
+// Put stores value under key, whatever was there. It returns ErrUnknownOutcome if the answer got
+// lost: the write may have landed, or may still land.
+func (kv *KV[K, V]) Put(ctx context.Context, key K, value V, opts ...TTLOption) (uint64, error) {
+	return kv.write(ctx, "put", key, value, opts, func(ctx context.Context, w *write) (uint64, error) {
+		return kv.b.store(ctx, w)
+	})
+}
+
+// Create stores value under key if there is none, else ErrExists.
+func (kv *KV[K, V]) Create(ctx context.Context, key K, value V, opts ...TTLOption) (uint64, error) {
+	return kv.write(ctx, "create", key, value, opts, kv.b.createAbsent)
+}
+
+// Update stores value under key if revision is the key's latest one, else ErrConflict.
+func (kv *KV[K, V]) Update(ctx context.Context, key K, value V, revision uint64, opts ...TTLOption) (uint64, error) {
+	return kv.write(ctx, "update", key, value, opts, func(ctx context.Context, w *write) (uint64, error) {
+		if revision == 0 {
+			return 0, ErrInvalidRevision
+		}
+		w.guarded, w.expect = true, revision
+		return kv.b.store(ctx, w)
+	})
+}
+
+// write is what Put, Create and Update share.
+func (kv *KV[K, V]) write(ctx context.Context, op string, key K, value V, opts []TTLOption,
+	send func(context.Context, *write) (uint64, error)) (revision uint64, err error) {
+	w, err := kv.message(key, value, opts)
+	if err != nil {
+		return 0, kv.b.wrap(op, w.key, err)
+	}
+	err = kv.b.do(ctx, op, w.key, func(ctx context.Context) error {
+		revision, err = send(ctx, &w)
+		return err
+	})
+	return revision, err
+}
+
+// message encodes key, value and TTL.
+func (kv *KV[K, V]) message(key K, value V, opts []TTLOption) (w write, err error) {
+	if w.key, err = kv.spec.Encode(key); err != nil {
+		return w, err
+	}
+	if w.data, err = kv.encode(value); err != nil {
+		return w, err
+	}
+	o := writeOptions{ttl: kv.spec.TTL, ttlGiven: kv.spec.TTL != 0}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if o.ttlGiven {
+		err = w.setTTL(o.ttl)
+	}
+	return w, err
+}
+
+// Delete stores a marker under key, absent or not, and returns its revision. Older revisions stay
+// in the history.
+func (kv *KV[K, V]) Delete(ctx context.Context, key K, opts ...DeleteOption) (uint64, error) {
+	return kv.remove(ctx, "delete", key, opts)
+}
+
+// Purge stores a marker under key and removes its older revisions.
+func (kv *KV[K, V]) Purge(ctx context.Context, key K, opts ...DeleteOption) (uint64, error) {
+	return kv.remove(ctx, "purge", key, opts)
+}
+
+func (kv *KV[K, V]) remove(ctx context.Context, op string, key K, opts []DeleteOption) (revision uint64, err error) {
+	name, err := kv.spec.Encode(key)
+	if err != nil {
+		return 0, kv.b.wrap(op, "", err)
+	}
+	err = kv.b.do(ctx, op, name, func(ctx context.Context) error {
+		w := marker(name, op == "purge")
+		var o writeOptions
+		for _, opt := range opts {
+			opt(&o)
+		}
+		if o.guarded && o.revision == 0 {
+			return ErrInvalidRevision
+		}
+		w.guarded, w.expect = o.guarded, o.revision
+		if o.ttlGiven {
+			if op == "delete" && kv.b.history != 1 {
+				return wrapf(ErrInvalidOption, "MarkerTTL with Delete on a bucket that keeps history; use Purge")
+			}
+			if err := w.setTTL(o.ttl); err != nil {
+				return err
+			}
+		}
+		revision, err = kv.b.store(ctx, w)
+		return err
+	})
+	return revision, err
+}
+
+// marker is the message of a deletion (ADR-8).
+func marker(key string, purge bool) *write {
+	w := &write{key: key}
+	if purge {
+		w.set(headerOperation, "PURGE")
+		w.set(headerRollup, "sub")
+		return w
+	}
+	w.set(headerOperation, "DEL")
+	return w
+}
+
+// createAbsent stores w if its key has no value. The first attempt expects that nothing was ever there;
+// when there is a marker, its revision is what the leader says, since a replica's may be an old one.
+func (b *Bucket) createAbsent(ctx context.Context, w *write) (uint64, error) {
+	w.guarded = true
+	for tries, wait := 1, (backoff{}); ; tries++ {
+		revision, err := b.store(ctx, w)
+		if !errors.Is(err, ErrConflict) {
+			return revision, err
+		}
+		raw, rerr := b.leaderGet(ctx, w.key)
+		switch {
+		case errors.Is(rerr, ErrNotFound):
+			w.expect = 0
+		case rerr != nil:
+			return 0, rerr
+		case raw.op == Put:
+			return 0, &revisionError{ErrExists, raw.revision}
+		default:
+			w.expect = raw.revision
+		}
+		// The first conflict is the usual one, with a marker; more of them are a race.
+		if tries > 1 && !wait.sleep(ctx) {
+			return 0, fmt.Errorf("%w: %d attempts: %w", ErrContention, tries, ctx.Err())
+		}
+	}
+}
+
+// store sends w until it knows what became of it, and returns the revision.
+func (b *Bucket) store(ctx context.Context, w *write) (uint64, error) {
+	id := ""
+	if w.guarded {
+		id = operationID()
+		w.set(headerOpID, id)
+		w.set(headerExpected, strconv.FormatUint(w.expect, 10))
+	}
+	if err := b.checkSize(ctx, w); err != nil {
+		return 0, err
+	}
+	msg := &nats.Msg{Subject: b.write + subjectPrefix(b.name) + w.key, Header: w.header, Data: w.data}
+	var lost *lostError // the last attempt that may have landed
+	for wait := (backoff{}); ; {
+		reply, err := b.roundTrip(ctx, msg)
+		if err == nil {
+			revision, err := parseAck(reply.Data)
+			if err == nil || lost == nil {
+				return revision, err
+			}
+			if !errors.Is(err, ErrConflict) {
+				return 0, fmt.Errorf("%w: %w, and then: %w", ErrUnknownOutcome, lost, err)
+			}
+			revision, err = b.resolve(ctx, w, id)
+			if !errors.Is(err, errNotYet) {
+				return revision, err
+			}
+		} else if this, ok := errors.AsType[*lostError](err); ok {
+			lost = this
+			if !w.guarded {
+				return 0, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+			}
+		} else if lost != nil {
+			return 0, fmt.Errorf("%w: %w, and then: %w", ErrUnknownOutcome, lost, err)
+		} else if !errors.Is(err, nats.ErrNoResponders) {
+			return 0, err
+		} else if _, ierr := b.info(ctx); ierr != nil {
+			// Nobody listens on the subject, because there is no bucket, or no leader for now.
+			if errors.Is(ierr, ErrPermission) {
+				return 0, err
+			}
+			return 0, ierr
+		}
+		if !wait.sleep(ctx) {
+			if lost != nil {
+				return 0, fmt.Errorf("%w: %w", ErrUnknownOutcome, lost)
+			}
+			return 0, fmt.Errorf("%w: %w", err, ctx.Err())
+		}
+	}
+}
+
+// errNotYet: the stream has not decided yet; the guarded write may be repeated.
+var errNotYet = errors.New("not decided yet")
+
+// resolve finds out whether an earlier attempt of w landed, after a repetition met a conflict: its
+// message then is the first one under the key after the revision it expected.
+func (b *Bucket) resolve(ctx context.Context, w *write, id string) (uint64, error) {
+	subject := b.stored + w.key
+	next, err := b.storedGet(ctx, w.key, msgGet{Sequence: w.expect + 1, NextBySubject: subject})
+	switch {
+	case errors.Is(err, ErrNotFound):
+		if w.expect == 0 {
+			return 0, errNotYet
+		}
+	case err != nil:
+		return 0, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	case next.opID == id:
+		return next.revision, nil
+	}
+	// Another message follows, or none. Ours was not in between if the expected one is still there:
+	// the server drops the oldest first.
+	if w.expect != 0 {
+		if _, err := b.storedGet(ctx, w.key, msgGet{Sequence: w.expect}); err == nil {
+			if next.revision == 0 {
+				return 0, errNotYet
+			}
+			return 0, &revisionError{ErrConflict, next.revision}
+		}
+	}
+	return 0, wrapf(ErrUnknownOutcome, "the answer got lost, and the key was written again since")
+}
+
+// operationID is unique among all operations that could be confused: those on one key.
+func operationID() string {
+	return strconv.FormatUint(rand.Uint64(), 36) + strconv.FormatUint(rand.Uint64(), 36)
+}
+
+// checkSize refuses what the server would refuse, headers counted.
+func (b *Bucket) checkSize(ctx context.Context, w *write) error {
+	size := int64(len(w.data))
+	if limit := b.cfg.MaxValueSize; limit > 0 && size > limit {
+		return wrapf(ErrTooLarge, "%d bytes, the schema allows %d", size, limit)
+	}
+	total := size
+	if len(w.header) > 0 {
+		total += int64(len("NATS/1.0\r\n\r\n"))
+	}
+	for name, values := range w.header {
+		total += int64(len(name) + len(values[0]) + len(": \r\n"))
+	}
+	if limit := b.nc.MaxPayload(); limit > 0 && total > limit {
+		return wrapf(ErrTooLarge, "%d bytes with headers, the server takes messages of %d", total, limit)
+	}
+	if b.maxMsgSize > 0 && total > b.maxMsgSize {
+		info, err := b.info(ctx) // the limit may have been raised since
+		if err != nil {
+			return err
+		}
+		if limit := info.Config.MaxMsgSize; limit > 0 && total > limit {
+			return wrapf(ErrTooLarge, "%d bytes with headers, the bucket takes %d", total, limit)
+		}
+	}
+	return nil
+}
