@@ -1,0 +1,337 @@
+// consumer: an ordered pull consumer. One attach of it delivers messages in stream order without a
+// gap, or ends with a detachedError; listings and watchers attach again where it ended.
+//
+// It pulls, since a pull request sets its own heartbeat: frequent ones find the end of an initial
+// copy quickly, even where keys vanished since it began, and pull needs no flow-control subject and
+// crosses account imports.
+
+package kvrt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	pullBatch   = 512              // messages asked for ahead of the reader
+	pullBytes   = 4 << 20          // and their bytes, at least one message
+	pullBacklog = 2*pullBatch + 64 // room for what two pulls can bring, heartbeats included
+
+	fastHeartbeat = 20 * time.Millisecond // while the end of the initial copy is awaited
+	fastExpiry    = 2 * time.Second
+	slowHeartbeat = time.Second
+	slowExpiry    = 30 * time.Second
+
+	silenceLimit = 3 * time.Second        // without heartbeat, the consumer counts as lost
+	checkEvery   = 250 * time.Millisecond // look at the connection
+
+	inactiveThreshold = time.Minute // the server drops the consumer of a client that vanished
+)
+
+// startPolicy says where a consumer starts.
+type startPolicy struct {
+	sequence uint64 // first sequence to deliver; 0 for the start of the stream
+	latest   bool   // of each key that exists when the consumer is created, the latest revision only
+}
+
+// consumer is one attach. It belongs to one goroutine.
+type consumer struct {
+	b       *Bucket
+	name    string
+	filter  string
+	inbox   string
+	sub     *nats.Subscription
+	msgs    chan *nats.Msg
+	timer   *time.Timer
+	fast    bool // heartbeats are fast
+	maxSize int
+
+	reconnects  uint64 // of the connection at attach
+	lastErr     error  // likewise
+	incarnation incarnation
+	last        uint64 // the stream's last sequence according to its leader, after the attach
+	trusted     bool   // the consumer runs on the stream's leader: it has all that was acknowledged
+	pending     uint64 // messages to come, when the consumer was created
+	received    uint64 // consumer sequence of the last message
+	outstanding int    // messages asked for and not received
+	heard       time.Time
+}
+
+// delivery is a message, or a heartbeat if msg is nil.
+type delivery struct {
+	msg      *nats.Msg
+	sequence uint64 // stream position: everything selected up to it has been delivered
+	pending  uint64 // selected messages behind it, as far as the consumer's server knows
+	created  time.Time
+}
+
+// detachedError ends an attach; another one may go on.
+type detachedError struct{ reason string }
+
+func (e *detachedError) Error() string { return "consumer detached: " + e.reason }
+
+// attach creates a consumer for the keys of a filter. The stream is looked at afterwards: what its
+// leader had stored by then is what an initial copy must reach.
+func (b *Bucket) attach(ctx context.Context, filter string, start startPolicy, headersOnly bool) (*consumer, error) {
+	if err := b.waitConnected(ctx); err != nil {
+		return nil, err
+	}
+	c := &consumer{
+		b: b, name: "kvgen_" + operationID(), filter: b.stored + filter, inbox: b.nc.NewInbox(),
+		msgs: make(chan *nats.Msg, pullBacklog), timer: time.NewTimer(checkEvery), fast: true,
+		maxSize: max(pullBytes, int(b.nc.MaxPayload())+64<<10), reconnects: b.nc.Stats().Reconnects, lastErr: b.nc.LastError(), heard: time.Now(),
+	}
+	sub, err := b.nc.ChanSubscribe(c.inbox, c.msgs)
+	if err != nil {
+		return nil, connErr(err)
+	}
+	c.sub = sub
+	if err := c.create(ctx, start, headersOnly); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bool) error {
+	config := map[string]any{
+		"name":               c.name,
+		"filter_subject":     c.filter,
+		"deliver_policy":     "all",
+		"ack_policy":         "none",
+		"replay_policy":      "instant",
+		"inactive_threshold": inactiveThreshold,
+		"mem_storage":        true,
+		"num_replicas":       1,
+		"headers_only":       headersOnly,
+	}
+	switch {
+	case start.latest:
+		config["deliver_policy"] = "last_per_subject"
+	case start.sequence > 0:
+		config["deliver_policy"] = "by_start_sequence"
+		config["opt_start_seq"] = start.sequence
+	}
+	created, err := apiCall[struct {
+		Pending uint64 `json:"num_pending"`
+		Cluster *struct {
+			Leader string `json:"leader"`
+		} `json:"cluster"`
+	}](ctx, &c.b.conn, "CONSUMER.CREATE."+c.b.stream+"."+c.name+"."+c.filter, map[string]any{
+		"stream_name": c.b.stream,
+		"config":      config,
+		"action":      "create",
+	})
+	if err != nil {
+		return err
+	}
+	c.pending = created.Pending
+	if c.pending > 0 {
+		if err := c.pull(); err != nil {
+			return err
+		}
+	}
+	info, err := c.b.info(ctx)
+	if err != nil {
+		return err
+	}
+	c.incarnation, c.last = info.incarnation(), info.State.LastSeq
+	c.trusted = info.Cluster == nil || created.Cluster != nil && info.Cluster.Leader == created.Cluster.Leader
+	return nil
+}
+
+// close ends the attach. The server forgets an idle consumer by itself, so a lost deletion does no harm.
+func (c *consumer) close() {
+	c.timer.Stop()
+	_ = c.sub.Unsubscribe()
+	if c.b.nc.IsConnected() {
+		_ = c.b.nc.Publish(c.b.api+"CONSUMER.DELETE."+c.b.stream+"."+c.name, nil)
+	}
+}
+
+// pull asks for more messages.
+func (c *consumer) pull() error {
+	heartbeat, expiry := slowHeartbeat, slowExpiry
+	if c.fast {
+		heartbeat, expiry = fastHeartbeat, fastExpiry
+	}
+	batch := pullBatch - c.outstanding
+	request := fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d,"expires":%d,"idle_heartbeat":%d}`,
+		batch, c.maxSize, expiry, heartbeat)
+	if err := c.b.nc.PublishRequest(c.pullSubject(), c.inbox, request); err != nil {
+		return connErr(err)
+	}
+	c.outstanding += batch
+	return nil
+}
+
+func (c *consumer) pullSubject() string {
+	return c.b.api + "CONSUMER.MSG.NEXT." + c.b.stream + "." + c.name
+}
+
+// next returns the next message or heartbeat. Its error is ctx's, a *detachedError, or final.
+func (c *consumer) next(ctx context.Context) (delivery, error) {
+	for {
+		if c.outstanding <= pullBatch/2 {
+			if err := c.pull(); err != nil {
+				return delivery{}, err
+			}
+		}
+		msg, err := c.receive(ctx)
+		if err != nil {
+			return delivery{}, err
+		}
+		c.heard = time.Now()
+		status := msg.Header.Get(headerStatus)
+		if status != "" && len(msg.Data) == 0 {
+			d, ok, err := c.control(status, msg)
+			if err != nil || ok {
+				return d, err
+			}
+			continue
+		}
+		c.outstanding--
+		d, received, ok := parseDelivery(msg)
+		if !ok {
+			continue
+		}
+		if received != c.received+1 {
+			return delivery{}, &detachedError{fmt.Sprintf("message %d follows %d", received, c.received)}
+		}
+		c.received = received
+		return d, nil
+	}
+}
+
+// receive waits for a message while the consumer is alive.
+func (c *consumer) receive(ctx context.Context) (*nats.Msg, error) {
+	select {
+	case msg, ok := <-c.msgs:
+		if ok {
+			return msg, nil
+		}
+	default:
+	}
+	c.timer.Reset(checkEvery)
+	for {
+		select {
+		case msg, ok := <-c.msgs:
+			if ok {
+				return msg, nil
+			}
+			return nil, &detachedError{"the subscription ended"}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-c.timer.C:
+			if c.b.nc.IsClosed() {
+				return nil, connErr(nats.ErrConnectionClosed)
+			}
+			if err := c.b.denied(c.pullSubject(), c.lastErr); err != nil {
+				return nil, err
+			}
+			if c.b.nc.Stats().Reconnects != c.reconnects || !c.b.nc.IsConnected() {
+				return nil, &detachedError{"the connection was lost"}
+			}
+			if time.Since(c.heard) > silenceLimit {
+				return nil, &detachedError{fmt.Sprintf("no heartbeat for %v", silenceLimit)}
+			}
+			c.timer.Reset(checkEvery)
+		}
+	}
+}
+
+// control handles a status message; ok tells that it is a heartbeat.
+func (c *consumer) control(status string, msg *nats.Msg) (d delivery, ok bool, err error) {
+	text := msg.Header.Get("Description")
+	switch status {
+	case "100":
+		received, err1 := parseUint(msg.Header.Get("Nats-Last-Consumer"))
+		sequence, err2 := parseUint(msg.Header.Get("Nats-Last-Stream"))
+		if err1 != nil || err2 != nil {
+			return d, false, nil
+		}
+		if received != c.received {
+			return d, false, &detachedError{fmt.Sprintf("%d messages were sent, %d received", received, c.received)}
+		}
+		return delivery{sequence: sequence}, true, nil
+	case "408", "409":
+		left, err := parseUint(msg.Header.Get("Nats-Pending-Messages"))
+		if err == nil { // the request ended before its batch was full
+			c.outstanding -= int(left)
+			return d, false, nil
+		}
+		return d, false, &detachedError{strings.ToLower(text)}
+	default: // 404, 503: the consumer is gone
+		return d, false, &detachedError{strings.TrimSpace(status + " " + strings.ToLower(text))}
+	}
+}
+
+// complete reports whether an initial copy ends with d: the consumer is at the end of what its server
+// has, and that server has all that the leader had when the consumer was attached. Being past that
+// point is not enough while more is to come: a key may have moved on by being written again. A
+// heartbeat says that nothing is to come for now.
+func (c *consumer) complete(d *delivery) bool {
+	if d.msg == nil {
+		return d.sequence >= c.last
+	}
+	return d.pending == 0 && (c.trusted || d.sequence >= c.last)
+}
+
+// completeAtOnce is complete before the first delivery.
+func (c *consumer) completeAtOnce() bool {
+	return c.pending == 0 && (c.trusted || c.last == 0)
+}
+
+// settled switches to slow heartbeats.
+func (c *consumer) settled() { c.fast = false }
+
+// entry is the stored message of a delivery, false for the reserved key.
+func (c *consumer) entry(d *delivery) (rawEntry, bool) {
+	key, ok := strings.CutPrefix(d.msg.Subject, c.b.stored)
+	if !ok || key == reservedKey {
+		return rawEntry{}, false
+	}
+	raw := rawEntry{key: key, data: d.msg.Data, op: Put, revision: d.sequence, created: d.created}
+	if len(d.msg.Header) > 0 {
+		raw.op = opOf(d.msg.Header)
+	}
+	return raw, true
+}
+
+// parseDelivery reads the metadata in a message's reply subject (ADR-15):
+// $JS.ACK[.domain.account].stream.consumer.deliveries.sequence.received.time.pending[.token].
+func parseDelivery(msg *nats.Msg) (d delivery, received uint64, ok bool) {
+	rest, ok := strings.CutPrefix(msg.Reply, "$JS.ACK.")
+	if !ok {
+		return d, 0, false
+	}
+	skip := 3
+	if strings.Count(rest, ".") > 6 {
+		skip = 5
+	}
+	for range skip {
+		_, rest, _ = strings.Cut(rest, ".")
+	}
+	var numbers [4]uint64
+	for i := range numbers {
+		var token string
+		token, rest, _ = strings.Cut(rest, ".")
+		n, err := parseUint(token)
+		if err != nil {
+			return d, 0, false
+		}
+		numbers[i] = n
+	}
+	return delivery{msg: msg, sequence: numbers[0], created: time.Unix(0, int64(numbers[2])).UTC(), pending: numbers[3]}, numbers[1], true
+}
+
+// detached reports whether err ends an attach and not the whole operation.
+func detached(err error) bool {
+	var e *detachedError
+	return errors.As(err, &e)
+}

@@ -1,0 +1,221 @@
+// Package kvtest runs real NATS servers with JetStream inside a test: on random ports of the
+// loopback interface, in temporary folders, and stopped with the test. There is no fake; a server
+// is ready in some milliseconds.
+package kvtest
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Start runs a server for the test and returns a connection to its JetStream.
+func Start(t testing.TB) jetstream.JetStream {
+	t.Helper()
+	return StartServer(t).Connect(t)
+}
+
+// StartCluster runs a cluster of n servers for the test and returns a connection to its JetStream,
+// which knows all of them. A bucket of it may have up to n replicas.
+func StartCluster(t testing.TB, n int) jetstream.JetStream {
+	t.Helper()
+	return StartServers(t, n).Connect(t)
+}
+
+// Server is a server that a test can stop and start again.
+type Server struct {
+	opts    *server.Options
+	running *server.Server
+}
+
+// StartServer runs a server for the test. configure functions may change its options before it
+// starts: accounts, permissions, limits.
+func StartServer(t testing.TB, configure ...func(*server.Options)) *Server {
+	t.Helper()
+	opts := options(t.TempDir())
+	for _, f := range configure {
+		f(opts)
+	}
+	s := &Server{opts: opts}
+	t.Cleanup(s.Stop)
+	s.Start(t)
+	return s
+}
+
+func options(dir string) *server.Options {
+	return &server.Options{
+		Host:      "127.0.0.1",
+		Port:      server.RANDOM_PORT,
+		JetStream: true,
+		StoreDir:  dir,
+		NoLog:     true,
+		NoSigs:    true,
+	}
+}
+
+// startTimeout is how long a server or cluster may take to be ready, on a slow machine.
+const startTimeout = 30 * time.Second
+
+// Start starts the server again after Stop, on the same port and with the same stored data.
+func (s *Server) Start(t testing.TB) {
+	t.Helper()
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *Server) start() error {
+	running, err := server.NewServer(s.opts.Clone())
+	if err != nil {
+		return fmt.Errorf("kvtest: %w", err)
+	}
+	running.Start()
+	s.running = running
+	if !running.ReadyForConnections(startTimeout) {
+		return fmt.Errorf("kvtest: the server is not ready after %v", startTimeout)
+	}
+	s.opts.Port = running.Addr().(*net.TCPAddr).Port
+	return nil
+}
+
+// Stop stops the server, as an operator would. Its data stays for Start.
+func (s *Server) Stop() {
+	if s.running != nil {
+		s.running.Shutdown()
+		s.running.WaitForShutdown()
+		s.running = nil
+	}
+}
+
+// URL returns the address for clients.
+func (s *Server) URL() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.opts.Port) }
+
+// NATS returns the running server itself.
+func (s *Server) NATS() *server.Server { return s.running }
+
+// Connect returns a connection of its own to the server's JetStream, closed with the test.
+func (s *Server) Connect(t testing.TB, opts ...nats.Option) jetstream.JetStream {
+	t.Helper()
+	return connect(t, s.URL(), opts)
+}
+
+func connect(t testing.TB, url string, opts []nats.Option) jetstream.JetStream {
+	t.Helper()
+	// A test that stops its server wants to be back as soon as it starts again.
+	all := append([]nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(20 * time.Millisecond), nats.ReconnectJitter(0, 0)}, opts...)
+	nc, err := nats.Connect(url, all...)
+	if err != nil {
+		t.Fatalf("kvtest: %v", err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatalf("kvtest: %v", err)
+	}
+	return js
+}
+
+// Cluster is a cluster of servers.
+type Cluster struct {
+	Servers []*Server
+}
+
+// StartServers runs a cluster of n servers for the test.
+func StartServers(t testing.TB, n int) *Cluster {
+	t.Helper()
+	dir := t.TempDir()
+	ports, err := freePorts(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var routes string
+	for i, port := range ports {
+		if i > 0 {
+			routes += ","
+		}
+		routes += fmt.Sprintf("nats://127.0.0.1:%d", port)
+	}
+	c := &Cluster{}
+	for i, port := range ports {
+		opts := options(filepath.Join(dir, fmt.Sprint(i)))
+		opts.ServerName = fmt.Sprintf("n%d", i+1)
+		opts.Cluster = server.ClusterOpts{Name: "kvtest", Host: "127.0.0.1", Port: port}
+		opts.Routes = server.RoutesFromStr(routes)
+		s := &Server{opts: opts}
+		t.Cleanup(s.Stop)
+		c.Servers = append(c.Servers, s)
+	}
+	for _, s := range c.Servers {
+		s.Start(t)
+	}
+	c.WaitReady(t)
+	return c
+}
+
+// WaitReady waits until the running servers have a leader that sees all of them.
+func (c *Cluster) WaitReady(t testing.TB) {
+	t.Helper()
+	running := 0
+	for _, s := range c.Servers {
+		if s.running != nil {
+			running++
+		}
+	}
+	deadline := time.Now().Add(startTimeout)
+	for !c.ready(running) {
+		if time.Now().After(deadline) {
+			t.Fatalf("kvtest: the cluster is not ready after %v", startTimeout)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func (c *Cluster) ready(running int) bool {
+	for _, s := range c.Servers {
+		if s.running == nil || !s.running.JetStreamIsLeader() {
+			continue
+		}
+		current := 0
+		for _, p := range s.running.JetStreamClusterPeers() {
+			if p != "" {
+				current++
+			}
+		}
+		return current >= running && s.running.NumRoutes() > 0
+	}
+	return false
+}
+
+// Connect returns a connection of its own to the cluster's JetStream, which goes to another server
+// when its own stops, and is closed with the test.
+func (c *Cluster) Connect(t testing.TB, opts ...nats.Option) jetstream.JetStream {
+	t.Helper()
+	var urls string
+	for i, s := range c.Servers {
+		if i > 0 {
+			urls += ","
+		}
+		urls += s.URL()
+	}
+	return connect(t, urls, opts)
+}
+
+// freePorts returns ports of the loopback interface that nobody listens on.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("kvtest: %w", err)
+		}
+		defer func() { _ = l.Close() }() // after all are taken, so that they differ
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}

@@ -1,0 +1,300 @@
+// Watches: one goroutine that follows the bucket's stream through whatever happens to the
+// connection, the consumer, the leader and the bucket.
+
+package kvrt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// WatchOption is an option of watches.
+type WatchOption func(*watchOptions)
+
+type watchOptions struct {
+	updatesOnly   bool
+	history       bool
+	ignoreDeletes bool
+	metaOnly      bool
+	resume        Position
+}
+
+// UpdatesOnly starts with what is written after the watch was attached. Synced comes first.
+func UpdatesOnly() WatchOption { return func(o *watchOptions) { o.updatesOnly = true } }
+
+// WithHistory starts with all revisions that the bucket has of each key, and does not skip revisions
+// within the bucket's history.
+func WithHistory() WatchOption { return func(o *watchOptions) { o.history = true } }
+
+// IgnoreDeletes leaves out Delete, Purge and Expire.
+func IgnoreDeletes() WatchOption { return func(o *watchOptions) { o.ignoreDeletes = true } }
+
+// MetaOnly has the server send no values: Value is zero in all events.
+func MetaOnly() WatchOption { return func(o *watchOptions) { o.metaOnly = true } }
+
+// ResumeFrom goes on after a position that an earlier watcher of the same keys had reached; Synced
+// comes when it has caught up. If the bucket has been created again since, or has lost what the
+// position stands for, Reset comes first and then a full copy. The zero Position starts afresh.
+func ResumeFrom(p Position) WatchOption { return func(o *watchOptions) { o.resume = p } }
+
+// Watch follows the keys of a selection. It is attached when it returns, and goes on until Stop or
+// the end of ctx.
+func (kv *KV[K, V]) Watch(ctx context.Context, s Selection, opts ...WatchOption) (*Watcher[Event[K, V]], error) {
+	if s.err != nil {
+		return nil, kv.b.wrap("watch", "", s.err)
+	}
+	return watch(ctx, kv.b, s.pattern, opts, kv.match, func(op Op) Event[K, V] { return Event[K, V]{Op: op} })
+}
+
+// WatchKey follows one key.
+func (kv *KV[K, V]) WatchKey(ctx context.Context, key K, opts ...WatchOption) (*Watcher[Event[K, V]], error) {
+	name, err := kv.spec.Encode(key)
+	return kv.Watch(ctx, Selection{name, err}, opts...)
+}
+
+// match makes an event of a stored message, if its key is one of the pattern's.
+func (kv *KV[K, V]) match(raw *rawEntry, meta bool) (Event[K, V], bool) {
+	key, err := kv.spec.Parse(raw.key)
+	if err != nil {
+		return Event[K, V]{}, false
+	}
+	if meta {
+		return Event[K, V]{Op: raw.op, Key: key, Revision: raw.revision, Created: raw.created}, true
+	}
+	return kv.event(key, raw), true
+}
+
+// Keyspace is a KV of any types.
+type Keyspace interface {
+	matchAny(raw *rawEntry, meta bool) (BucketEvent, bool)
+}
+
+func (kv *KV[K, V]) matchAny(raw *rawEntry, meta bool) (BucketEvent, bool) {
+	return kv.match(raw, meta)
+}
+
+// WatchBucket follows all keys of a bucket; those of no pattern come as UnmatchedEvent. E is the
+// generated interface for the bucket's events.
+func WatchBucket[E BucketEvent](ctx context.Context, b *Bucket, opts []WatchOption, patterns ...Keyspace) (*Watcher[E], error) {
+	match := func(raw *rawEntry, meta bool) (E, bool) {
+		for _, p := range patterns {
+			if event, ok := p.matchAny(raw, meta); ok {
+				return any(event).(E), true
+			}
+		}
+		event := UnmatchedEvent{Op: raw.op, Key: raw.key, Revision: raw.revision, Created: raw.created}
+		if raw.op == Put && !meta {
+			event.Value = raw.data
+		}
+		return any(event).(E), true
+	}
+	return watch(ctx, b, ">", opts, match, func(op Op) E { return any(ControlEvent{op}).(E) })
+}
+
+// watching is the state of a watch; it belongs to its goroutine.
+type watching[E any] struct {
+	*Watcher[E]
+	b       *Bucket
+	filter  string
+	opts    watchOptions
+	match   func(raw *rawEntry, meta bool) (E, bool)
+	control func(Op) E
+
+	c      *consumer
+	at     Position // of the last message seen
+	synced bool
+	// latest: until it is synced, the copy consists of the latest revision of each key.
+	latest bool
+}
+
+func watch[E any](ctx context.Context, b *Bucket, filter string, opts []WatchOption,
+	match func(*rawEntry, bool) (E, bool), control func(Op) E) (*Watcher[E], error) {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &watching[E]{Watcher: newWatcher[E](cancel), b: b, filter: filter, match: match, control: control}
+	for _, opt := range opts {
+		opt(&w.opts)
+	}
+	reset := false
+	err := b.doUntimed(ctx, "watch", filter, func(ctx context.Context) error {
+		attachCtx, cancel := b.withTimeout(ctx)
+		defer cancel()
+		var err error
+		reset, err = w.start(attachCtx)
+		return err
+	})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	go w.run(ctx, reset)
+	return w.Watcher, nil
+}
+
+// start attaches for the first time.
+func (w *watching[E]) start(ctx context.Context) (reset bool, err error) {
+	switch {
+	case w.opts.resume.sequence > 0:
+		w.at = w.opts.resume
+	case w.opts.updatesOnly:
+		info, err := w.b.info(ctx)
+		if err != nil {
+			return false, err
+		}
+		// An explicit sequence: a consumer of what is new would forget where it started.
+		w.at = Position{info.incarnation(), info.State.LastSeq}
+		w.synced = true
+	default:
+		w.latest = !w.opts.history
+	}
+	reset, err = w.attach(ctx)
+	w.position = w.at
+	return reset, err
+}
+
+// attach makes a consumer that goes on where the watch stands; reset tells that it starts anew,
+// because the bucket is another one, or has lost its end.
+func (w *watching[E]) attach(ctx context.Context) (reset bool, err error) {
+	for {
+		c, err := w.b.attach(ctx, w.filter, w.next(), w.opts.metaOnly)
+		if err != nil {
+			return reset, err
+		}
+		known := w.at.incarnation != 0
+		if !known || c.incarnation == w.at.incarnation && c.last >= w.at.sequence {
+			w.at.incarnation = c.incarnation
+			w.c = c
+			return reset, nil
+		}
+		c.close()
+		reset = true
+		w.at, w.synced, w.latest = Position{incarnation: c.incarnation}, false, !w.opts.history
+	}
+}
+
+// next is where a consumer has to start.
+func (w *watching[E]) next() startPolicy {
+	// With history 1, what is stored after a sequence is the latest of each key anyway.
+	if w.at.incarnation == 0 || w.latest && !w.synced && w.b.history != 1 {
+		return startPolicy{latest: w.latest}
+	}
+	return startPolicy{sequence: w.at.sequence + 1}
+}
+
+// run is the goroutine of the watch.
+func (w *watching[E]) run(ctx context.Context, reset bool) {
+	err := w.follow(ctx, reset)
+	if w.c != nil {
+		w.c.close()
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	w.end(w.b.wrap("watch", w.filter, err))
+}
+
+func (w *watching[E]) follow(ctx context.Context, reset bool) error {
+	if w.synced && !w.send(ctx, w.control(Synced), w.at) { // UpdatesOnly
+		return nil
+	}
+	for {
+		if reset && !w.send(ctx, w.control(Reset), w.at) {
+			return nil
+		}
+		err := w.deliver(ctx)
+		if err == nil || ctx.Err() != nil || !detached(err) {
+			return err
+		}
+		w.b.log.LogAttrs(ctx, slog.LevelInfo, "watch attaches again", slog.String("bucket", w.b.name),
+			slog.String("filter", w.filter), slog.String("reason", err.Error()))
+		w.c.close()
+		w.c = nil
+		if reset, err = w.reattach(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// bucketGrace is how long a watch waits for a bucket that is gone to be created again.
+const bucketGrace = 5 * time.Second
+
+// reattach attaches again until it succeeds, ctx ends, or it cannot succeed any more.
+func (w *watching[E]) reattach(ctx context.Context) (reset bool, err error) {
+	var gone time.Time
+	for wait := (backoff{}); ; {
+		if err := w.b.waitConnected(ctx); err != nil {
+			return false, err
+		}
+		attachCtx, cancel := context.WithTimeout(ctx, w.b.timeout)
+		reset, err = w.attach(attachCtx)
+		cancel()
+		switch {
+		case err == nil:
+			return reset, nil
+		case errors.Is(err, ErrPermission), errors.Is(err, nats.ErrConnectionClosed):
+			return false, err
+		case errors.Is(err, ErrBucketNotFound):
+			if gone.IsZero() {
+				gone = time.Now()
+			}
+			if time.Since(gone) > bucketGrace {
+				return false, err
+			}
+		default:
+			gone = time.Time{}
+		}
+		if !wait.sleep(ctx) {
+			return false, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+}
+
+// deliver sends events until the consumer detaches (an error) or ctx ends.
+func (w *watching[E]) deliver(ctx context.Context) error {
+	if !w.synced && w.c.completeAtOnce() && !w.sync(ctx) {
+		return nil
+	}
+	if w.synced {
+		w.c.settled()
+	}
+	for {
+		d, err := w.c.next(ctx)
+		if err != nil {
+			return err
+		}
+		if d.sequence > w.at.sequence {
+			w.at.sequence = d.sequence
+			if !w.event(ctx, &d) {
+				return nil
+			}
+		}
+		if !w.synced && w.c.complete(&d) && !w.sync(ctx) {
+			return nil
+		}
+	}
+}
+
+// event delivers a message, or moves the position past what is none. It reports false when ctx ends.
+func (w *watching[E]) event(ctx context.Context, d *delivery) bool {
+	if d.msg != nil {
+		raw, ok := w.c.entry(d)
+		if ok && (raw.op == Put || !w.opts.ignoreDeletes) {
+			if event, ok := w.match(&raw, w.opts.metaOnly); ok {
+				return w.send(ctx, event, w.at)
+			}
+		}
+	}
+	w.advance(w.at)
+	return true
+}
+
+// sync ends an initial copy.
+func (w *watching[E]) sync(ctx context.Context) bool {
+	w.synced = true
+	w.c.settled()
+	return w.send(ctx, w.control(Synced), w.at)
+}

@@ -1,0 +1,314 @@
+package kvrt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	kvrt "github.com/kvgen/kvgen/runtime"
+	"github.com/kvgen/kvgen/runtime/kvtest"
+)
+
+// expect receives events and compares them, as "Op tenant/id total".
+func expect(t testing.TB, w *kvrt.Watcher[orderEvent], want ...string) {
+	t.Helper()
+	for i, want := range want {
+		ev := next(t, w)
+		got := ev.Op.String()
+		if ev.Op < kvrt.Synced {
+			got += fmt.Sprintf(" %s/%d", ev.Key.Tenant, ev.Key.ID)
+		}
+		if ev.Op == kvrt.Put {
+			got += fmt.Sprintf(" %d", ev.Value.Total)
+		}
+		if ev.Err != nil {
+			got += " " + ev.Err.Error()
+		}
+		if got != want {
+			t.Fatalf("event %d is %q, want %q", i, got, want)
+		}
+	}
+}
+
+func put(t testing.TB, s *shop, tenant string, id uint64, total int64) uint64 {
+	t.Helper()
+	rev, err := s.order.Put(t.Context(), orderKey{tenant, id}, order{Total: total})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rev
+}
+
+func watch(t testing.TB, s *shop, f orderFilter, opts ...kvrt.WatchOption) *kvrt.Watcher[orderEvent] {
+	t.Helper()
+	w, err := s.order.Watch(t.Context(), f.selection(), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Stop)
+	return w
+}
+
+func TestWatchDeliversTheCopyAndThenChanges(t *testing.T) {
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	w := watch(t, s, orderFilter{})
+	expect(t, w, "Synced")
+	w.Stop()
+
+	put(t, s, "acme", 1, 10)
+	put(t, s, "other", 2, 20)
+	put(t, s, "acme", 3, 30)
+	w = watch(t, s, orderFilter{Tenant: new("acme")})
+	expect(t, w, "Put acme/1 10", "Put acme/3 30", "Synced")
+	put(t, s, "other", 2, 21)
+	put(t, s, "acme", 3, 31)
+	if _, err := s.order.Delete(t.Context(), orderKey{"acme", 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.order.Purge(t.Context(), orderKey{"acme", 3}); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, w, "Put acme/3 31", "Delete acme/1", "Purge acme/3")
+	w.Stop()
+	w.Stop()
+	if _, open := <-w.Updates(); open || w.Err() != nil {
+		t.Fatalf("after Stop: %v, %v", open, w.Err())
+	}
+	expectNoConsumers(t, js)
+}
+
+func TestWatchOptions(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), kvrt.BucketConfig{Name: "SHOP", History: 3})
+	put(t, s, "a", 1, 1)
+	put(t, s, "a", 1, 2)
+	put(t, s, "a", 2, 3)
+	if _, err := s.order.Delete(t.Context(), orderKey{"a", 2}); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, watch(t, s, orderFilter{}), "Put a/1 2", "Delete a/2", "Synced")
+	expect(t, watch(t, s, orderFilter{}, kvrt.WithHistory()), "Put a/1 1", "Put a/1 2", "Put a/2 3", "Delete a/2", "Synced")
+	expect(t, watch(t, s, orderFilter{}, kvrt.IgnoreDeletes()), "Put a/1 2", "Synced")
+	expect(t, watch(t, s, orderFilter{}, kvrt.MetaOnly()), "Put a/1 0", "Delete a/2", "Synced")
+	updates := watch(t, s, orderFilter{}, kvrt.UpdatesOnly())
+	expect(t, updates, "Synced")
+	put(t, s, "a", 9, 9)
+	expect(t, updates, "Put a/9 9")
+}
+
+func TestWatchOfTheWholeBucket(t *testing.T) {
+	ctx := t.Context()
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	put(t, s, "a", 1, 1)
+	if _, err := s.counter.Put(ctx, counterKey{}, 5); err != nil {
+		t.Fatal(err)
+	}
+	kv, err := s.b.KeyValue(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.PutString(ctx, "order.not-mine", "x"); err != nil {
+		t.Fatal(err)
+	}
+	w, err := kvrt.WatchBucket[kvrt.BucketEvent](ctx, s.b, nil, s.order, s.counter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	var got []string
+	for len(got) < 4 {
+		switch ev := next(t, w).(type) {
+		case orderEvent:
+			got = append(got, fmt.Sprint("order ", ev.Key.ID, ev.Value.Total))
+		case kvrt.Event[counterKey, int64]:
+			got = append(got, fmt.Sprint("counter ", ev.Value))
+		case kvrt.UnmatchedEvent:
+			got = append(got, fmt.Sprint("unmatched ", ev.Key, " ", string(ev.Value)))
+		case kvrt.ControlEvent:
+			got = append(got, ev.Op.String())
+		}
+	}
+	if want := "[order 1 1 counter 5 unmatched order.not-mine x Synced]"; fmt.Sprint(got) != want {
+		t.Fatalf("%v, want %v", got, want)
+	}
+}
+
+func TestWatchSurvivesARestartOfTheServer(t *testing.T) {
+	server := kvtest.StartServer(t)
+	js := server.Connect(t)
+	s := ensureShop(t, js, shopConfig())
+	for id := range uint64(50) {
+		put(t, s, "a", id, 1)
+	}
+	w := watch(t, s, orderFilter{})
+	for id := range uint64(50) {
+		expect(t, w, fmt.Sprintf("Put a/%d 1", id))
+	}
+	expect(t, w, "Synced")
+	for range 2 {
+		server.Stop()
+		server.Start(t)
+		rev := put(t, s, "a", 7, 2)
+		ev := next(t, w)
+		if ev.Key.ID != 7 || ev.Revision != rev {
+			t.Fatalf("%+v, want revision %d", ev, rev)
+		}
+	}
+}
+
+func TestWatchInTheMiddleOfItsCopySurvivesARestart(t *testing.T) {
+	for _, history := range []int{1, 4} {
+		t.Run(fmt.Sprint("history ", history), func(t *testing.T) {
+			server := kvtest.StartServer(t)
+			s := ensureShop(t, server.Connect(t), kvrt.BucketConfig{Name: "SHOP", History: history})
+			const keys = 3000 // more than a watcher asks for ahead
+			latest := map[orderKey]uint64{}
+			for id := range uint64(keys) {
+				latest[orderKey{"a", id}] = put(t, s, "a", id, 1)
+			}
+			w := watch(t, s, orderFilter{})
+			got := map[orderKey]uint64{}
+			var last uint64
+			for synced := false; !synced || len(got) < keys || got[orderKey{"a", 5}] != latest[orderKey{"a", 5}]; {
+				ev := next(t, w)
+				if ev.Op == kvrt.Synced {
+					synced = true
+					continue
+				}
+				if ev.Revision <= last {
+					t.Fatalf("revision %d after %d", ev.Revision, last)
+				}
+				last, got[ev.Key] = ev.Revision, ev.Revision
+				if len(got) == 100 && !synced {
+					server.Stop()
+					server.Start(t)
+					for id := range uint64(10) {
+						latest[orderKey{"a", id}] = put(t, s, "a", id, 2)
+					}
+				}
+			}
+			for key, revision := range latest {
+				if got[key] != revision {
+					t.Errorf("%v: revision %d, want %d", key, got[key], revision)
+				}
+			}
+		})
+	}
+}
+
+func TestWatchReportsThatTheBucketWasCreatedAgain(t *testing.T) {
+	ctx := t.Context()
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	put(t, s, "a", 1, 1)
+	w := watch(t, s, orderFilter{})
+	expect(t, w, "Put a/1 1", "Synced")
+	if err := js.DeleteKeyValue(ctx, "SHOP"); err != nil {
+		t.Fatal(err)
+	}
+	s = ensureShop(t, js, shopConfig())
+	put(t, s, "a", 2, 2)
+	put(t, s, "a", 3, 3)
+	expect(t, w, "Reset", "Put a/2 2", "Put a/3 3", "Synced")
+	put(t, s, "a", 4, 4)
+	expect(t, w, "Put a/4 4")
+}
+
+func TestWatchEndsWithAReason(t *testing.T) {
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+
+	ctx, cancel := context.WithCancel(t.Context())
+	w, err := s.order.Watch(ctx, orderFilter{}.selection())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	for range w.Updates() {
+	}
+	if !errors.Is(w.Err(), context.Canceled) {
+		t.Fatalf("after its context: %v", w.Err())
+	}
+
+	w = watch(t, s, orderFilter{})
+	expect(t, w, "Synced")
+	if err := js.DeleteKeyValue(t.Context(), "SHOP"); err != nil {
+		t.Fatal(err)
+	}
+	for range w.Updates() {
+	}
+	var e *kvrt.Error
+	if !errors.Is(w.Err(), kvrt.ErrBucketNotFound) || !errors.Is(w.Err(), jetstream.ErrBucketNotFound) || !errors.As(w.Err(), &e) {
+		t.Fatalf("after the bucket: %v", w.Err())
+	}
+
+	if _, err := s.order.Watch(t.Context(), orderFilter{}.selection()); !errors.Is(err, kvrt.ErrBucketNotFound) {
+		t.Fatalf("of a bucket that is gone: %v", err)
+	}
+	s = ensureShop(t, js, shopConfig())
+	w = watch(t, s, orderFilter{})
+	js.Conn().Close()
+	for range w.Updates() {
+	}
+	if !errors.Is(w.Err(), kvrt.ErrUnavailable) {
+		t.Fatalf("after the connection: %v", w.Err())
+	}
+}
+
+func TestWatchResumesWhereAnotherOneStood(t *testing.T) {
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	for id := range uint64(10) {
+		put(t, s, "a", id, 1)
+	}
+	w := watch(t, s, orderFilter{})
+	expect(t, w, "Put a/0 1", "Put a/1 1")
+	text, err := w.Position().MarshalText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Stop()
+	var pos kvrt.Position
+	if err := pos.UnmarshalText(text); err != nil {
+		t.Fatal(err)
+	}
+	if pos != w.Position() {
+		t.Fatalf("%v after Stop, %v before", w.Position(), pos)
+	}
+	put(t, s, "a", 0, 2)
+	w = watch(t, s, orderFilter{}, kvrt.ResumeFrom(pos))
+	for id := range uint64(8) {
+		expect(t, w, fmt.Sprintf("Put a/%d 1", id+2))
+	}
+	expect(t, w, "Put a/0 2", "Synced")
+	pos = w.Position()
+	expect(t, watch(t, s, orderFilter{}, kvrt.ResumeFrom(pos)), "Synced")
+
+	if err := js.DeleteKeyValue(t.Context(), "SHOP"); err != nil {
+		t.Fatal(err)
+	}
+	s = ensureShop(t, js, shopConfig())
+	put(t, s, "b", 1, 1)
+	expect(t, watch(t, s, orderFilter{}, kvrt.ResumeFrom(pos)), "Reset", "Put b/1 1", "Synced")
+}
+
+func TestSlowReaderLosesNothing(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), kvrt.BucketConfig{Name: "SHOP", History: 64})
+	w := watch(t, s, orderFilter{})
+	expect(t, w, "Synced")
+	const writes = 3000
+	for i := range int64(writes) {
+		put(t, s, "a", uint64(i), i)
+	}
+	time.Sleep(fullBuffers) // the reader's slowness itself
+	for i := range writes {
+		expect(t, w, fmt.Sprintf("Put a/%d %d", i, i))
+	}
+}
+
+// fullBuffers is long enough for everything a watcher asked for to have arrived.
+const fullBuffers = 200 * time.Millisecond
