@@ -97,14 +97,14 @@ func (cfg *BucketConfig) differences(live *liveStream) []difference {
 		}, "limit_marker_ttl", cfg.LimitMarkerTTL, current)
 	}
 	if size := cfg.MaxValueSize; size != 0 && size+valueHeadroom != live.MaxMsgSize {
-		current := live.MaxMsgSize
-		if current > 0 {
-			current = max(current-valueHeadroom, 0)
+		limited, current := live.MaxMsgSize > 0, "none"
+		if limited {
+			current = fmt.Sprint(max(live.MaxMsgSize-valueHeadroom, 0))
 		}
 		add(difference{
-			missing: live.MaxMsgSize > 0 && current < size,
+			missing: limited && live.MaxMsgSize < size+valueHeadroom,
 			change:  map[string]any{"max_msg_size": size + valueHeadroom},
-		}, "max_value_size", size, limit(current))
+		}, "max_value_size", size, current)
 	}
 	if cfg.MaxBytes != 0 && cfg.MaxBytes != live.MaxBytes {
 		add(difference{
