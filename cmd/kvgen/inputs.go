@@ -102,11 +102,11 @@ func missing(path string, err error) error {
 		err = pathErr.Err
 	}
 	message := fmt.Errorf("reading %s: %w", filepath.ToSlash(path), err)
-	dir, name := filepath.Split(path)
-	files, listErr := list(filepath.Clean(dir))
-	if listErr != nil || !errors.Is(err, fs.ErrNotExist) {
+	if !errors.Is(err, fs.ErrNotExist) {
 		return message
 	}
+	dir, name := filepath.Split(path)
+	files, _ := list(filepath.Clean(dir)) // no folder, no suggestion
 	for i := range files {
 		files[i] = filepath.Base(files[i])
 	}

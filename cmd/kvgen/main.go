@@ -27,10 +27,11 @@ const (
 
 // console is what a run of the command talks to.
 type console struct {
-	stdout io.Writer
-	stderr io.Writer
-	env    []string // "NAME=value"
-	color  bool     // stderr shows colours
+	stdout   io.Writer
+	stderr   io.Writer
+	env      []string // "NAME=value"
+	terminal bool     // stderr is one
+	color    bool     // stderr shows colours
 }
 
 // getenv returns a variable of the environment, or "".
@@ -63,7 +64,8 @@ func start() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	c := &console{stdout: os.Stdout, stderr: os.Stderr, env: os.Environ()}
-	c.color = isTerminal(os.Stderr) && c.getenv("NO_COLOR") == "" && c.getenv("TERM") != "dumb"
+	c.terminal = isTerminal(os.Stderr) && c.getenv("TERM") != "dumb"
+	c.color = c.terminal && c.getenv("NO_COLOR") == ""
 	return run(ctx, c, os.Args[1:])
 }
 

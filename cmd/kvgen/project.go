@@ -135,7 +135,9 @@ func (p *project) analyse(ctx context.Context, c *console, o *options, texts map
 	}
 	diags = append(diags, schema.Check(all)...)
 
+	done := c.progress("loading Go types")
 	types, found, err := generator.Resolve(ctx, named, generator.Options{Dir: p.abs, Tags: o.tagList(), Env: c.env})
+	done()
 	p.types = types
 	diags = append(diags, found...)
 	return p.own(schema.DropIgnored(all, diags)), err
