@@ -64,9 +64,10 @@ type Status struct {
 
 // streamInfo is the part of the answer to STREAM.INFO, CREATE and UPDATE that is used.
 type streamInfo struct {
-	Config  liveStream `json:"config"`
-	Created time.Time  `json:"created"`
-	State   struct {
+	Config    liveStream `json:"config"`
+	Created   time.Time  `json:"created"`
+	TimeStamp time.Time  `json:"ts"` // of the answer; server 2.10
+	State     struct {
 		Messages    uint64 `json:"messages"`
 		Bytes       uint64 `json:"bytes"`
 		FirstSeq    uint64 `json:"first_seq"`

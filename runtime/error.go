@@ -150,10 +150,10 @@ func (e *DriftError) Unwrap() error { return ErrDrift }
 // Retryable reports whether the same call may succeed when it is made again later: the error is
 // ErrUnavailable, ErrContention, ErrIncomplete or a deadline before anything was written. After
 // ErrUnknownOutcome a repeated write may write twice, and after ErrConflict the entry must be read
-// first, so neither is retryable.
+// first, so neither is retryable. Nor is what was refused or is gone, however far it got before.
 func Retryable(err error) bool {
 	switch {
-	case err == nil, errors.Is(err, ErrUnknownOutcome):
+	case err == nil, errors.Is(err, ErrUnknownOutcome), errors.Is(err, ErrPermission), errors.Is(err, ErrBucketNotFound):
 		return false
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrContention), errors.Is(err, ErrIncomplete):
 		return true

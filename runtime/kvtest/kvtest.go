@@ -126,9 +126,12 @@ type Cluster struct {
 	Servers []*Server
 }
 
-// StartServers runs a cluster of n servers for the test.
+// StartServers runs a cluster of n servers for the test; one server is no cluster.
 func StartServers(t testing.TB, n int) *Cluster {
 	t.Helper()
+	if n == 1 {
+		return &Cluster{Servers: []*Server{StartServer(t)}}
+	}
 	dir := t.TempDir()
 	ports, err := freePorts(n)
 	if err != nil {
@@ -161,6 +164,9 @@ func StartServers(t testing.TB, n int) *Cluster {
 // WaitReady waits until the running servers have a leader that sees all of them.
 func (c *Cluster) WaitReady(t testing.TB) {
 	t.Helper()
+	if len(c.Servers) == 1 {
+		return
+	}
 	running := 0
 	for _, s := range c.Servers {
 		if s.running != nil {
