@@ -249,6 +249,8 @@ type Key struct {
 	TTL         Setting[time.Duration] // Value is 0 for `ttl: optional`
 	TTLOptional bool
 	Plain       bool // escape: none
+
+	accessGiven Pos // of `access` on the key itself; zero when the bucket's holds
 }
 
 // Params returns the pattern's parameters in order.

@@ -1,0 +1,29 @@
+// Which keys a bucket gives access to, and how: its own keys, or those of the bucket it takes
+// them from.
+
+package schema
+
+// AllKeys returns the keys of the bucket, which with keys_from are those of the other bucket.
+func (b *Bucket) AllKeys() []*Key {
+	if b.KeysFrom != nil {
+		return b.KeysFrom.Keys
+	}
+	return b.Keys
+}
+
+// AccessTo returns what an application does with key k in this bucket, after Check. A mirror is
+// only read. With keys_from, an access of the bucket comes before one of the key, which was given
+// for another bucket.
+func (b *Bucket) AccessTo(k *Key) Access {
+	switch {
+	case b.Mirror != nil:
+		return ReadOnly
+	case b.KeysFrom == nil:
+		return k.Access
+	case b.Access.IsSet():
+		return b.Access.Value
+	case k.accessGiven.Line > 0:
+		return k.Access
+	}
+	return ReadWrite
+}
