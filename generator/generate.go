@@ -1,0 +1,98 @@
+// Generate: the stages after the schema is known to be good.
+
+package generator
+
+import (
+	"bytes"
+	"fmt"
+	"go/format"
+	"strings"
+
+	"github.com/kvgen/kvgen/schema"
+)
+
+// Options are the circumstances of a generation.
+type Options struct {
+	Dir  string   // output folder: decides which module and build settings apply to Go types
+	Tags []string // build tags for loading Go types
+	Env  []string // environment of the go command; nil for that of the process
+}
+
+// File is a generated file, in memory.
+type File struct {
+	Path    string // base name: "shop.orders.kv.go"
+	Source  string // base name of the schema: "shop.kv.yaml"
+	Content []byte
+}
+
+// Generate returns the files for checked schemas that generate into one folder, ordered as the
+// schemas and their buckets are. There must be no errors left in the schemas; types comes from
+// Resolve of the same files.
+func Generate(files []*schema.File, types *GoTypes) ([]File, error) {
+	var out []File
+	for _, file := range files {
+		u := lower(file, types)
+		content, err := source(emitValues(&u))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", u.ValuesFile, err)
+		}
+		out = append(out, File{u.ValuesFile, u.Source, content})
+		for i := range u.Buckets {
+			b := &u.Buckets[i]
+			content, err := source(emitBucket(&u, b))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", b.File, err)
+			}
+			out = append(out, File{b.File, u.Source, content})
+		}
+	}
+	return out, nil
+}
+
+// renderer is a jennifer file.
+type renderer interface {
+	Render(w *bytes.Buffer) error
+}
+
+// source renders, sorts the imports of the standard library first, and formats once.
+func source(f renderer) ([]byte, error) {
+	var b bytes.Buffer
+	if err := f.Render(&b); err != nil {
+		return nil, err
+	}
+	content, err := format.Source(groupImports(b.Bytes()))
+	if err != nil {
+		return nil, fmt.Errorf("the generated code does not parse: %w", err)
+	}
+	return content, nil
+}
+
+// groupImports puts the imports of the standard library into a group of their own, as goimports does.
+func groupImports(content []byte) []byte {
+	const start, end = "\nimport (\n", "\n)\n"
+	from := bytes.Index(content, []byte(start))
+	if from < 0 {
+		return content
+	}
+	from += len(start)
+	to := bytes.Index(content[from:], []byte(end))
+	if to < 0 {
+		return content
+	}
+	to += from
+	var std, others []string
+	for line := range strings.SplitSeq(string(content[from:to]), "\n") {
+		path := line[strings.IndexByte(line, '"')+1:]
+		first, _, _ := strings.Cut(path, "/")
+		if strings.Contains(first, ".") {
+			others = append(others, line)
+		} else {
+			std = append(std, line)
+		}
+	}
+	if len(std) == 0 || len(others) == 0 {
+		return content
+	}
+	grouped := strings.Join(std, "\n") + "\n\n" + strings.Join(others, "\n")
+	return append(append(bytes.Clone(content[:from]), grouped...), content[to:]...)
+}
