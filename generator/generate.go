@@ -32,14 +32,14 @@ func Generate(files []*schema.File, types *GoTypes) ([]File, error) {
 	var out []File
 	for _, file := range files {
 		u := lower(file, types)
-		content, err := source(emitValues(&u))
+		content, err := render(emitValues(&u))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", u.ValuesFile, err)
 		}
 		out = append(out, File{u.ValuesFile, u.Source, content})
 		for i := range u.Buckets {
 			b := &u.Buckets[i]
-			content, err := source(emitBucket(&u, b))
+			content, err := render(emitBucket(&u, b))
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", b.File, err)
 			}
@@ -49,15 +49,10 @@ func Generate(files []*schema.File, types *GoTypes) ([]File, error) {
 	return out, nil
 }
 
-// renderer is a jennifer file.
-type renderer interface {
-	Render(w *bytes.Buffer) error
-}
-
-// source renders, sorts the imports of the standard library first, and formats once.
-func source(f renderer) ([]byte, error) {
+// render prints a file, puts the imports of the standard library first, and formats once.
+func render(e *emitter) ([]byte, error) {
 	var b bytes.Buffer
-	if err := f.Render(&b); err != nil {
+	if err := e.Render(&b); err != nil {
 		return nil, err
 	}
 	content, err := format.Source(groupImports(b.Bytes()))
