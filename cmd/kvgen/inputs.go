@@ -18,7 +18,7 @@ import (
 const schemaSuffix = ".kv.yaml"
 
 // maxRead is more than Load accepts, so that it can tell, and not more than memory bears.
-const maxRead = 4<<20 + 1
+const maxRead = 4<<20 + 4 // a byte order mark and one too many
 
 // input is a schema file to work on.
 type input struct {
