@@ -173,6 +173,7 @@ func (e *emitter) constructors(b *bucketUnit) {
 				jen.Id("bind"+b.GoName), jen.Id("opts").Op("..."))),
 		)
 	}
+	e.Line()
 	e.Func().Id("bind" + b.GoName).Params(jen.Id("b").Op("*").Add(kvrt("Bucket"))).Op("*").Id(b.GoName + "Bucket").BlockFunc(func(g *jen.Group) {
 		var out []jen.Code
 		for _, a := range b.Accessors {

@@ -27,6 +27,7 @@ func (e *emitter) key(k *keyType) {
 		jen.Id("k").Dot("encode").Call(jen.Op("&").Id("e")),
 		jen.Return(jen.Id("e").Dot("Key").Call()),
 	)
+	e.Line()
 	e.Func().Params(receiver()).Id("encode").Params(jen.Id("e").Op("*").Add(kvrt("KeyEncoder"))).BlockFunc(func(g *jen.Group) {
 		if k.Plain {
 			g.Id("e").Dot("Plain").Call()
@@ -130,6 +131,7 @@ func (e *emitter) spec(k *keyType) {
 	if k.TTL != 0 {
 		fields = append(fields, set("TTL", duration(k.TTL)))
 	}
+	e.Line()
 	e.Func().Params(jen.Id(name)).Id("spec").Params().Add(kvrt("KeySpec")).Types(types...).Block(
 		jen.Return(kvrt("KeySpec").Types(types...).Custom(multiline, fields...)),
 	)
@@ -174,6 +176,7 @@ func (e *emitter) filter(k *keyType) {
 			}
 		}
 	})
+	e.Line()
 	e.Func().Params(jen.Id("f").Id(name)).Id("selection").Params().Add(kvrt("Selection")).BlockFunc(func(g *jen.Group) {
 		var fields []jen.Code
 		for _, p := range k.Params {

@@ -134,13 +134,13 @@ func emitCheck(g *jen.Group, t *valueType, f *field, c *check) {
 	case checkRequired:
 		condition, result = isZero(value(), c.Zero), fail("is required")
 	case checkMin:
-		condition, result = value().Op("<").Add(limitLit(c)), fail("%v is below %v", value(), limitArg(c))
+		condition, result = value().Op("<").Add(limitLit(c)), fail("%v is below "+limitText(c), value())
 	case checkMax:
-		condition, result = value().Op(">").Add(limitLit(c)), fail("%v is above %v", value(), limitArg(c))
+		condition, result = value().Op(">").Add(limitLit(c)), fail("%v is above "+limitText(c), value())
 	case checkMinLen:
-		condition, result = length(value(), c).Op("<").Lit(c.Length), fail("length %d is below %d", length(value(), c), jen.Lit(c.Length))
+		condition, result = length(value(), c).Op("<").Lit(c.Length), fail(fmt.Sprintf("length %%d is below %d", c.Length), length(value(), c))
 	case checkMaxLen:
-		condition, result = length(value(), c).Op(">").Lit(c.Length), fail("length %d is above %d", length(value(), c), jen.Lit(c.Length))
+		condition, result = length(value(), c).Op(">").Lit(c.Length), fail(fmt.Sprintf("length %%d is above %d", c.Length), length(value(), c))
 	case checkPattern:
 		pattern := patternVar(t, f.GoName)
 		condition = jen.Op("!").Id(pattern).Dot("MatchString").Call(value())
@@ -183,12 +183,12 @@ func limitLit(c *check) *jen.Statement {
 	return jen.Id(c.Limit)
 }
 
-// limitArg is the limit as an argument of a message; constants of the type would be ints there.
-func limitArg(c *check) *jen.Statement {
-	if c.Duration {
-		return durationLimit(c)
+// limitText is the limit in messages.
+func limitText(c *check) string {
+	if n, err := strconv.ParseInt(c.Limit, 10, 64); err == nil && c.Duration {
+		return time.Duration(n).String()
 	}
-	return jen.Lit(c.Limit)
+	return c.Limit
 }
 
 func durationLimit(c *check) *jen.Statement {

@@ -24,7 +24,8 @@ func JSON[T any]() Codec[T] { return jsonCodec[T]{} }
 
 type jsonCodec[T any] struct{}
 
-func (jsonCodec[T]) Encode(value T) ([]byte, error) { return json.Marshal(value) }
+// Encode passes a pointer, so that methods of *T within the value are found.
+func (jsonCodec[T]) Encode(value T) ([]byte, error) { return json.Marshal(&value) }
 
 func (jsonCodec[T]) Decode(data []byte) (T, error) {
 	var value T

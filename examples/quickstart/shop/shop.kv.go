@@ -31,7 +31,7 @@ func (v Order) Validate() error {
 		return fmt.Errorf("status: %q is not a word of Status", v.Status)
 	}
 	if v.Total < 0 {
-		return fmt.Errorf("total: %v is below %v", v.Total, "0")
+		return fmt.Errorf("total: %v is below 0", v.Total)
 	}
 	for i, e := range v.Lines {
 		if err := e.Validate(); err != nil {
@@ -51,10 +51,10 @@ type Line struct {
 // Every write calls it.
 func (v Line) Validate() error {
 	if v.Qty < 1 {
-		return fmt.Errorf("qty: %v is below %v", v.Qty, "1")
+		return fmt.Errorf("qty: %v is below 1", v.Qty)
 	}
 	if v.Qty > 999 {
-		return fmt.Errorf("qty: %v is above %v", v.Qty, "999")
+		return fmt.Errorf("qty: %v is above 999", v.Qty)
 	}
 	return nil
 }

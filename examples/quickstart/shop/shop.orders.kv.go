@@ -36,6 +36,7 @@ func OpenOrders(ctx context.Context, js jetstream.JetStream, opts ...kvrt.OpenOp
 func EnsureOrders(ctx context.Context, js jetstream.JetStream, opts ...kvrt.OpenOption) (*OrdersBucket, error) {
 	return kvrt.Ensure(ctx, js, OrdersConfig(), bindOrders, opts...)
 }
+
 func bindOrders(b *kvrt.Bucket) *OrdersBucket {
 	return &OrdersBucket{
 		Order:  OrderKV{kvrt.NewKV(b, OrderKey{}.spec())},
@@ -94,6 +95,7 @@ func (k OrderKey) Encode() (string, error) {
 	k.encode(&e)
 	return e.Key()
 }
+
 func (k OrderKey) encode(e *kvrt.KeyEncoder) {
 	e.Literal("order")
 	e.String("tenant", k.Tenant)
@@ -109,6 +111,7 @@ func ParseOrderKey(key string) (OrderKey, error) {
 	k.ID = d.Uint("id", 64)
 	return kvrt.DecodedKey(&d, k)
 }
+
 func (OrderKey) spec() kvrt.KeySpec[OrderKey, Order] {
 	return kvrt.KeySpec[OrderKey, Order]{
 		Encode:   OrderKey.Encode,
@@ -157,6 +160,7 @@ func (k TotalKey) Encode() (string, error) {
 	k.encode(&e)
 	return e.Key()
 }
+
 func (k TotalKey) encode(e *kvrt.KeyEncoder) {
 	e.Literal("total")
 	e.String("tenant", k.Tenant)
@@ -170,6 +174,7 @@ func ParseTotalKey(key string) (TotalKey, error) {
 	k.Tenant = d.String("tenant")
 	return kvrt.DecodedKey(&d, k)
 }
+
 func (TotalKey) spec() kvrt.KeySpec[TotalKey, int64] {
 	return kvrt.KeySpec[TotalKey, int64]{
 		Encode: TotalKey.Encode,
@@ -214,6 +219,7 @@ func (k PriceKey) Encode() (string, error) {
 	k.encode(&e)
 	return e.Key()
 }
+
 func (k PriceKey) encode(e *kvrt.KeyEncoder) {
 	e.Literal("price")
 	e.String("sku", k.Sku)
@@ -227,6 +233,7 @@ func ParsePriceKey(key string) (PriceKey, error) {
 	k.Sku = d.String("sku")
 	return kvrt.DecodedKey(&d, k)
 }
+
 func (PriceKey) spec() kvrt.KeySpec[PriceKey, Money] {
 	return kvrt.KeySpec[PriceKey, Money]{
 		Encode: PriceKey.Encode,
@@ -270,6 +277,7 @@ func (k MotdKey) Encode() (string, error) {
 	k.encode(&e)
 	return e.Key()
 }
+
 func (k MotdKey) encode(e *kvrt.KeyEncoder) {
 	e.Literal("motd")
 }
@@ -281,6 +289,7 @@ func ParseMotdKey(key string) (MotdKey, error) {
 	d.Literal("motd")
 	return kvrt.DecodedKey(&d, k)
 }
+
 func (MotdKey) spec() kvrt.KeySpec[MotdKey, string] {
 	return kvrt.KeySpec[MotdKey, string]{
 		Encode: MotdKey.Encode,

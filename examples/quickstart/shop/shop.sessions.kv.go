@@ -40,6 +40,7 @@ func OpenSessions(ctx context.Context, js jetstream.JetStream, params SessionsPa
 func EnsureSessions(ctx context.Context, js jetstream.JetStream, params SessionsParams, opts ...kvrt.OpenOption) (*SessionsBucket, error) {
 	return kvrt.Ensure(ctx, js, SessionsConfig(params), bindSessions, opts...)
 }
+
 func bindSessions(b *kvrt.Bucket) *SessionsBucket {
 	return &SessionsBucket{
 		Session: SessionKV{kvrt.NewKV(b, SessionKey{}.spec())},
@@ -88,6 +89,7 @@ func (k SessionKey) Encode() (string, error) {
 	k.encode(&e)
 	return e.Key()
 }
+
 func (k SessionKey) encode(e *kvrt.KeyEncoder) {
 	e.Literal("s")
 	e.String("user", k.User)
@@ -103,6 +105,7 @@ func ParseSessionKey(key string) (SessionKey, error) {
 	k.Device = d.Path("device")
 	return kvrt.DecodedKey(&d, k)
 }
+
 func (SessionKey) spec() kvrt.KeySpec[SessionKey, auth.Session] {
 	return kvrt.KeySpec[SessionKey, auth.Session]{
 		Encode: SessionKey.Encode,
