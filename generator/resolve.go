@@ -144,15 +144,28 @@ func (r *resolver) load(ctx context.Context, uses []goUse, opts Options) error {
 	r.pkgs = map[string]*packages.Package{}
 	for _, pkg := range pkgs {
 		r.pkgs[pkg.PkgPath] = pkg
-		for _, e := range pkg.Errors {
-			// The go command says this of every package outside of std, in these words.
-			if strings.Contains(e.Msg, "go.mod file not found") {
-				return fmt.Errorf("resolving Go types: no go.mod in %s or a folder above it: create a module with go mod init, or call kvgen within one", existing)
-			}
+		if len(pkg.Errors) > 0 && pkg.Name == "" && !inModule(existing) {
+			return fmt.Errorf("resolving Go types: no go.mod in %s or a folder above it: create a module with go mod init, or call kvgen within one", existing)
 		}
 	}
 	r.types.self = selfPath(pkgs, dir)
 	return nil
+}
+
+// inModule reports whether dir belongs to a module or a workspace.
+func inModule(dir string) bool {
+	for {
+		for _, name := range []string{"go.mod", "go.work"} {
+			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				return true
+			}
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return false
+		}
+		dir = parent
+	}
 }
 
 // outputDir returns dir as an absolute path and its nearest folder that exists.
