@@ -40,7 +40,6 @@ func TestScripts(t *testing.T) {
 				env.Setenv(name, values[i])
 			}
 			env.Setenv("KVGEN_ROOT", root)
-			env.Setenv("GOFLAGS", "-mod=mod")
 			env.Setenv("GOTOOLCHAIN", "local")
 			return nil
 		},
