@@ -12,9 +12,11 @@ import (
 // What the function given to Modify returns to end without writing a value.
 var (
 	// Skip leaves the key as it is.
-	Skip = errors.New("kv: skip") //nolint:staticcheck // a signal, not a failure: named like io.EOF
+	//lint:ignore ST1012 a signal, not a failure: named like io.EOF
+	Skip = errors.New("kv: skip")
 	// Remove deletes the key if nobody else has written it in the meantime.
-	Remove = errors.New("kv: remove") //nolint:staticcheck
+	//lint:ignore ST1012 a signal, too
+	Remove = errors.New("kv: remove")
 )
 
 // ModifyOption is an option of Modify: MaxAttempts.

@@ -30,6 +30,11 @@ func Load(p string, source []byte) (*File, []Diagnostic) {
 		line := 1 + bytes.Count(source[:firstInvalid(source)], []byte("\n"))
 		return nil, []Diagnostic{f.Diag("encoding", Pos{line, 1, 1}, "the file is not UTF-8", "save it as UTF-8")}
 	}
+	if i, what := oddBreak(source); i >= 0 {
+		line := 1 + bytes.Count(source[:i], []byte("\n"))
+		column := 1 + utf8.RuneCount(source[bytes.LastIndexByte(source[:i], '\n')+1:i])
+		return nil, []Diagnostic{f.Diag("encoding", Pos{line, column, column + 1}, "a line break that is "+what, "end lines with a line feed; within quotes it can be written as an escape")}
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(source))
 	var doc yaml.Node
 	if err := decoder.Decode(&doc); err != nil {
@@ -52,6 +57,21 @@ func Load(p string, source []byte) (*File, []Diagnostic) {
 	f.ignores = findIgnores(l.lines)
 	l.decodeFile(doc.Content[0])
 	return f, Sort(l.diags)
+}
+
+// oddBreak finds what YAML takes for the end of a line and editors do not.
+func oddBreak(source []byte) (int, string) {
+	for i, r := range string(source) {
+		switch r {
+		case '\r':
+			if i+1 == len(source) || source[i+1] != '\n' {
+				return i, "a carriage return alone"
+			}
+		case '\u0085', '\u2028', '\u2029':
+			return i, fmt.Sprintf("the character %U", r)
+		}
+	}
+	return -1, ""
 }
 
 func firstInvalid(b []byte) int {
@@ -85,6 +105,16 @@ func (l *loader) syntaxError(err error) Diagnostic {
 	if m := yamlLine.FindStringSubmatch(text); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		text = m[2]
+	}
+	if name, ok := strings.CutPrefix(text, "unknown anchor '"); ok {
+		name, _, _ = strings.Cut(name, "'")
+		for i, source := range l.lines {
+			if before, _, ok := strings.Cut(source, "*"+name); ok {
+				column := utf8.RuneCountInString(before) + 1
+				return l.file.Diag("yaml-alias", Pos{i + 1, column, column + 1 + utf8.RuneCountInString(name)},
+					fmt.Sprintf("%q is a YAML alias, which a schema cannot have", "*"+name), fmt.Sprintf("quote it if it is a type: %q", "*"+name))
+			}
+		}
 	}
 	// An unquoted pattern or type is the usual cause, on that line or near it.
 	for _, n := range []int{line, line - 1, line + 1} {
