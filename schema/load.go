@@ -51,7 +51,7 @@ func Load(p string, source []byte) (*File, []Diagnostic) {
 	if len(l.diags) > 0 {
 		return nil, Sort(l.diags)
 	}
-	if len(doc.Content) != 1 {
+	if len(doc.Content) != 1 || doc.Content[0].Tag == "!!null" {
 		return nil, []Diagnostic{f.Diag("missing-field", Pos{1, 1, 1}, "the file is empty", "start with: kvgen: v1")}
 	}
 	f.ignores = findIgnores(l.lines)
