@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,9 +33,8 @@ func sourceOf(content []byte) string {
 
 // generatedFile is a file in an output folder that kvgen made.
 type generatedFile struct {
-	path    string
-	source  string // "shop.kv.yaml"
-	content []byte
+	path   string
+	source string // "shop.kv.yaml"
 }
 
 // generatedFiles returns what kvgen made in a folder, sorted by name; nothing if there is no folder.
@@ -50,13 +50,23 @@ func generatedFiles(dir string) []generatedFile {
 			continue
 		}
 		path := filepath.Join(dir, entry.Name())
-		content, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		if source := sourceOf(content); source != "" {
-			files = append(files, generatedFile{path, source, content})
+		if source := sourceOf(readHead(path)); source != "" {
+			files = append(files, generatedFile{path, source})
 		}
 	}
 	return files
+}
+
+// readHead returns the beginning of a file, longer than a header can be; nothing if it cannot be read.
+func readHead(path string) []byte {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	head, err := io.ReadAll(io.LimitReader(file, 1024))
+	if err != nil {
+		return nil
+	}
+	return head
 }

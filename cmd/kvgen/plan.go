@@ -58,15 +58,14 @@ func plan(p *project, files []generator.File) ([]change, error) {
 	for _, file := range generatedFiles(p.abs) {
 		name := filepath.Base(file.path)
 		ours := slices.ContainsFunc(p.named, func(s *source) bool { return s.base() == file.source })
-		if ours && !produced[name] {
-			changes = append(changes, change{
-				show:   filepath.ToSlash(filepath.Join(p.dir, name)),
-				path:   file.path,
-				exists: true,
-				old:    file.content,
-				remove: true,
-			})
+		if !ours || produced[name] {
+			continue
 		}
+		ch := change{show: filepath.ToSlash(filepath.Join(p.dir, name)), path: file.path, remove: true}
+		if err := ch.look(file.source); err != nil {
+			return nil, err
+		}
+		changes = append(changes, ch)
 	}
 	slices.SortFunc(changes, func(a, b change) int { return strings.Compare(a.show, b.show) })
 	return changes, nil

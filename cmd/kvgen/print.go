@@ -115,13 +115,10 @@ func (p *textPrinter) excerpt(file string, pos schema.Pos, color string) {
 	}
 }
 
-// splitLines splits a schema into lines. A byte order mark is no part of the first.
+// splitLines splits a schema into lines, as YAML does. A byte order mark is no part of the first.
 func splitLines(text []byte) []string {
-	lines := strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n")
-	for i := range lines {
-		lines[i] = strings.TrimSuffix(lines[i], "\r")
-	}
-	return lines
+	ends := strings.NewReplacer("\r\n", "\n", "\r", "\n")
+	return strings.Split(ends.Replace(strings.TrimPrefix(string(text), "\ufeff")), "\n")
 }
 
 // printable makes a text that comes from a schema or a file's name harmless for a terminal, and one line.

@@ -11,7 +11,7 @@ import (
 func sample() findings {
 	return findings{
 		texts: map[string][]byte{
-			"a.kv.yaml": []byte("\ufeffone\r\ntwo three\r\n"),
+			"a.kv.yaml": []byte("\ufeffone\rtwo three\r\n"),
 			"b.kv.yaml": []byte("kvgen: v1\n"),
 		},
 		diags: []schema.Diagnostic{
