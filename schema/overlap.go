@@ -219,9 +219,10 @@ const reservedKey = "=kvgen"
 
 // checkReserved refuses a pattern that matches the reserved key. A parameter of an unescaped key that
 // takes a whole token is not meant: nothing but that one value of it is refused, when it is written.
+// Nor is the prefix "=", which Load refuses.
 func (c *checker) checkReserved(f *File, k *Key, l *languages, pt patternTokens) {
 	t := &k.Pattern.Tokens[0]
-	if p := t.Param; k.Plain && p != nil && p.Kind != ParamEnum && t.Prefix == "" && t.Suffix == "" {
+	if p := t.Param; t.Prefix == "=" || k.Plain && p != nil && p.Kind != ParamEnum && t.Prefix == "" && t.Suffix == "" {
 		return
 	}
 	if _, ok := l.overlap(patternTokens{tokens: []language{l.literal(reservedKey)}}, pt); ok {
