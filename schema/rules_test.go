@@ -31,7 +31,7 @@ func check(text string) ([]*File, []Diagnostic) {
 	var files []*File
 	var diags []Diagnostic
 	for _, p := range parts {
-		if !strings.Contains(p.text, "kvgen:") {
+		if !strings.Contains(p.text, "kvgen: v") {
 			p.text = "kvgen: v1\npackage: shop\n" + p.text
 		}
 		f, ds := Load(p.name, []byte(p.text))
