@@ -52,10 +52,24 @@ func (a *automaton) text(from int, s string) int {
 	return from
 }
 
-// words adds an alternative of texts between two states.
+// words adds an alternative of texts between two states. Texts share the states of what they begin
+// with alike, so that an enum of many words does not make a state of many edges.
 func (a *automaton) words(from, to int, words ...string) {
+	type move struct {
+		from int
+		by   byte
+	}
+	known := map[move]int{}
 	for _, w := range words {
-		a.skip(a.text(from, w), to)
+		at := from
+		for i := range len(w) {
+			m := move{at, w[i]}
+			if _, ok := known[m]; !ok {
+				known[m] = a.text(at, w[i:i+1])
+			}
+			at = known[m]
+		}
+		a.skip(at, to)
 	}
 }
 

@@ -124,6 +124,9 @@ func defaultCodec(e *TypeExpr) CodecKind {
 func codecLack(codec CodecKind, e *TypeExpr) (lack, hint string) {
 	isEnum := e.Kind == NamedExpr && e.Named.Kind == EnumType
 	hint = "use codec: " + defaultCodec(e).word()
+	if e.Kind == PointerExpr && e.Elem.Kind == GoExpr {
+		hint += fmt.Sprintf(", or %s without the pointer as value", e.Elem.Text.Value)
+	}
 	switch codec {
 	case CodecRaw:
 		if e.Kind == BuiltinExpr && defaultCodec(e) == CodecRaw || isEnum {
@@ -141,7 +144,7 @@ func codecLack(codec CodecKind, e *TypeExpr) (lack, hint string) {
 		}
 		return "it has no method MarshalBinary, and none UnmarshalBinary", hint + ", or a Go type that has them as value"
 	case CodecProto:
-		return "it is no proto.Message, since it has no method ProtoReflect", hint + ", or a type that protoc-gen-go generated as value"
+		return "it has no method ProtoReflect of a proto.Message", hint + ", or a type that protoc-gen-go generated as value"
 	}
 	return "", ""
 }

@@ -146,7 +146,7 @@ types:
       e: {type: int, min: 5, max: 3}
       f: {type: "[]string", min_len: 5, max_len: 3}
       g: {type: string, pattern: "("}
-      h: {type: int, min: 010, max: 1_000}
+      h: {type: int, min: 010, max: 0x10}
       i: {type: duration, min: 5}
       j: {type: float32, max: 1e39}
       k: {type: uint8, min: -1}
@@ -154,6 +154,7 @@ types:
       m: {type: bytes, pattern: a}
       n: {type: float64, min: NaN}
       o: {type: uint64, max: 18446744073709551615}
+      p: {type: float64, min: -1_000, max: +5}
 `, `
 6:30 invalid-constraint: min cannot apply to field "a": its type is string
   hint: min is for numbers and durations
@@ -175,8 +176,8 @@ types:
   hint: write it in the syntax of RE2, as Go's package regexp has it
 13:27 invalid-constraint: min 010 of field "h" is not a decimal number
   hint: write 10
-13:37 invalid-constraint: max 1_000 of field "h" is not a decimal number
-  hint: write 1000
+13:37 invalid-constraint: max 0x10 of field "h" is not a decimal number
+  hint: write 16
 14:32 invalid-constraint: min 5 of field "i" is not a duration
   hint: write it as 30s, 15m, 72h or 7d
 15:31 invalid-constraint: max 1e39 of field "j" does not fit its type float32
@@ -188,6 +189,10 @@ types:
   hint: pattern is for strings
 19:31 invalid-constraint: min NaN of field "n" is not a number
   hint: write it as 1.5, -2 or 1e6
+21:31 invalid-constraint: min -1_000 of field "p" is not a decimal number
+  hint: write -1000
+21:44 invalid-constraint: max +5 of field "p" is not a decimal number
+  hint: write 5
 `)
 }
 
@@ -272,7 +277,7 @@ buckets:
   hint: use codec: json
 11:44 codec-mismatch: Order does not fit codec binary: it has no method MarshalBinary, and none UnmarshalBinary
   hint: use codec: json, or a Go type that has them as value
-12:47 codec-mismatch: duration does not fit codec proto: it is no proto.Message, since it has no method ProtoReflect
+12:47 codec-mismatch: duration does not fit codec proto: it has no method ProtoReflect of a proto.Message
   hint: use codec: text, or a type that protoc-gen-go generated as value
 13:44 codec-mismatch: bytes does not fit codec text: it has no method MarshalText, and none UnmarshalText
   hint: use codec: raw
@@ -316,7 +321,8 @@ func TestWhatLoadReportedHasNoConsequences(t *testing.T) {
 		"buckets: {b: {keys: {k: {value: Nope.}}}}\n":                                                                           "invalid-go-type missing-field",
 		"buckets: {b: {name: a.b, keys: {k: {pattern: k, value: int}}}}\n":                                                      "invalid-bucket-name",
 		"types: {B: {fields: {x: int}, enum: [y]}}\n":                                                                           "type-form",
-		"buckets: {b: {mirror: {}, keys: }}\n":                                                                                  "missing-field wrong-type",
+		"types: {A: {enum: [x]}}\nbuckets: {b: {kyes: {k: {pattern: k, value: A}}}}\n":                                          "missing-field unknown-field",
+		"buckets: {b: {mirror: {}, keys: }}\n":                                                                                  "missing-field",
 	} {
 		_, diags := check(text)
 		if got := strings.Join(ruleIDs(diags), " "); got != want {

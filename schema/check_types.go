@@ -187,6 +187,7 @@ func (c *checker) warnUnused(f *File) {
 	}
 	complete := true // a key or field that could not be read may be the user
 	for _, b := range f.Buckets {
+		complete = complete && (len(b.Keys) > 0 || b.KeysFromName.IsSet())
 		for _, k := range b.Keys {
 			use(nil, k.Value)
 			complete = complete && k.Value != nil && len(k.Pattern.Tokens) > 0

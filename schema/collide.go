@@ -47,18 +47,15 @@ func (s *scope) add(name string, by claim) {
 		return
 	}
 	s.told[pair] = true
-	message := fmt.Sprintf("%s and %s would both be %s in Go", by.what, other.what, name)
-	if by.what == other.what {
-		message = fmt.Sprintf("%s would be %s in Go twice", by.what, name)
-	}
-	s.checker.report(by.file, "name-collision", by.pos, message, by.fix, related(other.file, other.pos, other.what+" is here"))
+	s.checker.report(by.file, "name-collision", by.pos, fmt.Sprintf("%s and %s would both be %s in Go", by.what, other.what, name), by.fix,
+		related(other.file, other.pos, other.what+" is here"))
 }
 
 // reserve reports name if it is one that the generated code has anyway.
 func (s *scope) reserve(name string, by claim, taken ...string) {
 	for _, t := range taken {
 		if name == t {
-			s.checker.report(by.file, "name-collision", by.pos, fmt.Sprintf("%s would be %s in Go, which is a method that is generated as well", by.what, name), by.fix)
+			s.checker.report(by.file, "name-collision", by.pos, fmt.Sprintf("%s would be %s in Go, which is a method that is generated as well; give it a go_name:", by.what, name), by.fix)
 		}
 	}
 }
@@ -110,7 +107,7 @@ func (c *checker) claimType(pkg *scope, f *File, t *Type, validates bool) {
 			by := claim{f, placeOf(field.Name, field.GoNameGiven), fmt.Sprintf("field %q of type %q", field.Name.Value, t.Name.Value), goNameHint}
 			fields.add(field.GoName, by)
 			if validates {
-				by.fix = "give it another name in Go with go_name:"
+				by.fix = "for example go_name: " + field.GoName + "Value"
 				fields.reserve(field.GoName, by, "Validate")
 			}
 		}
@@ -148,7 +145,7 @@ func (c *checker) claimBucket(pkg *scope, f *File, b *Bucket) {
 		}
 		by := claim{f, placeOf(k.Name, k.GoNameGiven), fmt.Sprintf("key %q of %s", k.Name.Value, what), goNameHint}
 		accessors.add(k.FieldName, by)
-		by.fix = fmt.Sprintf("give the key another name in Go: go_name: %sKey", k.FieldName)
+		by.fix = "for example go_name: " + k.FieldName + "Item"
 		accessors.reserve(k.FieldName, by, "Bucket", "Watch", "Txn")
 	}
 }
@@ -178,7 +175,7 @@ func (c *checker) claimKey(pkg *scope, f *File, b *Bucket, k *Key) {
 		} else {
 			filter.add(p.GoName, by)
 		}
-		by.fix = "give it another name in Go: params: {" + p.Name.Value + ": {go_name: Other}}"
+		by.fix = "for example params: {" + p.Name.Value + ": {go_name: " + p.GoName + "Value}}"
 		fields.reserve(p.GoName, by, "String", "Encode")
 	}
 }

@@ -58,10 +58,10 @@ types:
 buckets:
   a: {keys: {bucket: {pattern: a, value: int}, watch: {pattern: b, value: int}, txn: {pattern: c, value: int, go_name: Transaction}}}
 `, `
-4:14 name-collision: key "bucket" of bucket "a" would be Bucket in Go, which is a method that is generated as well
-  hint: give the key another name in Go: go_name: BucketKey
-4:48 name-collision: key "watch" of bucket "a" would be Watch in Go, which is a method that is generated as well
-  hint: give the key another name in Go: go_name: WatchKey
+4:14 name-collision: key "bucket" of bucket "a" would be Bucket in Go, which is a method that is generated as well; give it a go_name:
+  hint: for example go_name: BucketItem
+4:48 name-collision: key "watch" of bucket "a" would be Watch in Go, which is a method that is generated as well; give it a go_name:
+  hint: for example go_name: WatchItem
 `},
 		"methods of keys and types": {`
 types:
@@ -76,10 +76,10 @@ buckets:
         value: A
       l: {pattern: l, value: B}
 `, `
-5:16 name-collision: field "validate" of type "B" would be Validate in Go, which is a method that is generated as well
-  hint: give it another name in Go with go_name:
-10:22 name-collision: parameter "string" of key "k" would be String in Go, which is a method that is generated as well
-  hint: give it another name in Go: params: {string: {go_name: Other}}
+5:16 name-collision: field "validate" of type "B" would be Validate in Go, which is a method that is generated as well; give it a go_name:
+  hint: for example go_name: ValidateValue
+10:22 name-collision: parameter "string" of key "k" would be String in Go, which is a method that is generated as well; give it a go_name:
+  hint: for example params: {string: {go_name: StringValue}}
 10:51 name-collision: the prefix of parameter "p" of key "k" in filters and parameter "p_prefix" of key "k" would both be PPrefix in Go
   hint: give one of them another name in Go: params: {p: {go_name: Other}}
   shop.kv.yaml:10:40: parameter "p_prefix" of key "k" is here

@@ -6,88 +6,129 @@ import (
 	"fmt"
 	"go/token"
 	"strings"
-	"time"
 
 	"gopkg.in/yaml.v3"
 )
 
-type timeDuration = time.Duration
-
-// Builtins are the types that the language has by itself.
+// builtinNames are the types that the language has by itself.
 var builtinNames = []string{"string", "bytes", "bool", "int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32", "uint64",
 	"float32", "float64", "time", "duration", "json"}
 
+// maxTypeDepth is how deep lists, maps and pointers nest in one expression.
+const maxTypeDepth = 20
+
+// typeExpr reads a type as it is written for a value or a field.
 func (l *loader) typeExpr(what string, n *yaml.Node) *TypeExpr {
-	t, ok := l.text(what, n)
+	if n.Kind == yaml.SequenceNode {
+		hint := `a list type is written with quotes: "[]T"`
+		if len(n.Content) == 1 && n.Content[0].Kind == yaml.ScalarNode {
+			hint = `a list type is written with quotes: "[]` + n.Content[0].Value + `"`
+		}
+		l.report("wrong-type", l.text.place(n), what+" must be a type, not a list", hint)
+		return nil
+	}
+	t, ok := l.scalar(what, "a type", n)
 	if !ok {
 		return nil
 	}
-	offset := 0
-	if n.Style == yaml.DoubleQuotedStyle || n.Style == yaml.SingleQuotedStyle {
-		offset = 1
-	}
-	return l.parseType(t.Value, Pos{t.Pos.Line, t.Pos.Column + offset, t.Pos.EndColumn - offset}, 0)
+	return l.parseType(t.Value, 0, l.text.inside(n))
 }
 
-// parseType reads an expression that starts at pos.
-func (l *loader) parseType(s string, pos Pos, depth int) *TypeExpr {
-	e := &TypeExpr{Text: Text{s, pos}}
-	for _, form := range []struct {
-		prefix string
-		kind   ExprKind
-	}{{"[]", ListExpr}, {"map[string]", MapExpr}, {"*", PointerExpr}} {
-		rest, ok := strings.CutPrefix(s, form.prefix)
-		if !ok {
-			continue
+// parseType reads the expression that begins at offset start of s.
+func (l *loader) parseType(s string, start int, at func(from, to int) Pos) *TypeExpr {
+	outer, depth := &TypeExpr{}, 0
+	for e := outer; ; e, depth = e.Elem, depth+1 {
+		rest := s[start:]
+		pos := at(start, len(s))
+		e.Text = Text{rest, pos}
+		prefix := ""
+		switch {
+		case strings.HasPrefix(rest, "[]"):
+			prefix, e.Kind = "[]", ListExpr
+		case strings.HasPrefix(rest, "map[string]"):
+			prefix, e.Kind = "map[string]", MapExpr
+		case strings.HasPrefix(rest, "*"):
+			prefix, e.Kind = "*", PointerExpr
+		default:
+			if !l.namedType(e) {
+				return nil
+			}
+			return outer
 		}
-		if depth > 20 {
-			l.report("unknown-type", pos, "a type nested deeper than 20 levels", "")
+		if depth == maxTypeDepth {
+			l.report("unknown-type", pos, fmt.Sprintf("a type of more than %d lists, maps and pointers", maxTypeDepth), "declare a type for some of them under types")
 			return nil
 		}
-		e.Kind = form.kind
-		e.Elem = l.parseType(rest, Pos{pos.Line, pos.Column + len(form.prefix), pos.EndColumn}, depth+1)
-		if e.Elem == nil {
-			return nil
-		}
-		return e
+		start += len(prefix)
+		e.Elem = &TypeExpr{}
 	}
+}
+
+// namedType reads a type that is neither list, map nor pointer.
+func (l *loader) namedType(e *TypeExpr) bool {
+	s, pos := e.Text.Value, e.Text.Pos
 	for _, name := range builtinNames {
 		if s == name {
 			e.Kind, e.Builtin = BuiltinExpr, name
-			return e
+			return true
 		}
 	}
-	switch {
-	case entryName.MatchString(s):
+	if entryName.MatchString(s) {
 		e.Kind = NamedExpr
-		return e
-	case strings.HasPrefix(s, "map["):
-		l.report("unknown-type", pos, fmt.Sprintf("%q is not a type: the keys of a map are strings", s), "write map[string]T")
-		return nil
-	case strings.ContainsRune(s, '['):
-		l.report("unknown-type", pos, fmt.Sprintf("%q is not a type: a generic type with arguments cannot be named", s), "declare a type in Go with its arguments filled in, and name that; a list is []T")
-		return nil
-	case strings.Contains(s, "."):
-		e.Kind, e.Go = GoExpr, l.goRef(Text{s, pos})
-		if e.Go == nil {
-			return nil
-		}
-		return e
+		return true
 	}
-	l.report("unknown-type", pos, fmt.Sprintf("%q is not a type", s), "write a type such as string, []T, map[string]T, the name of one under types, or import/path.Name")
+	message, hint := quote(s)+" is not a type", "write a type such as string, []T, map[string]T, the name of one under types, or import/path.Name"
+	switch {
+	case s == "":
+		message, hint = "a type is missing here", "write the type that it is of: string"
+	case strings.HasPrefix(s, "map["):
+		message, hint = message+": the keys of a map are strings", "write map[string]T"
+	case strings.HasPrefix(s, "["):
+		message, hint = message+": a list has no length", "write []T; min_len and max_len of a field limit it"
+	case strings.ContainsAny(s, "["):
+		message, hint = message+": one with type arguments cannot be named", "name a Go type that is declared with its arguments: type Orders = List[Order]"
+	case strings.ContainsAny(s, " \t"):
+		hint = "write it without spaces"
+	case strings.ContainsAny(s, "./"):
+		e.Kind, e.Go = GoExpr, l.goRef(e.Text)
+		return e.Go != nil
+	}
+	l.report("unknown-type", pos, message, hint)
+	return false
+}
+
+// goRef takes import/path.Name apart, and reports what is neither.
+func (l *loader) goRef(t Text) *GoRef {
+	const hint = "write import/path.Name: github.com/acme/money.Amount"
+	dot := strings.LastIndexByte(t.Value, '.')
+	if dot < strings.LastIndexByte(t.Value, '/') || dot < 0 {
+		l.report("invalid-go-type", t.Pos, quote(t.Value)+" has no name after the import path", hint)
+		return nil
+	}
+	importPath, name := t.Value[:dot], t.Value[dot+1:]
+	switch {
+	case !isImportPath(importPath):
+		l.report("invalid-go-type", t.Pos, fmt.Sprintf("%s of %s is not an import path", quote(importPath), quote(t.Value)), hint)
+	case !token.IsIdentifier(name):
+		l.report("invalid-go-type", t.Pos, fmt.Sprintf("%s of %s is not a name in Go", quote(name), quote(t.Value)), hint)
+	default:
+		return &GoRef{Text: t, ImportPath: importPath, Name: name}
+	}
 	return nil
 }
 
-// goRef takes import/path.Name apart.
-func (l *loader) goRef(t Text) *GoRef {
-	slash := strings.LastIndexByte(t.Value, '/')
-	dot := strings.IndexByte(t.Value[slash+1:], '.')
-	if i := strings.LastIndexByte(t.Value, '.'); i > slash {
-		dot = i - slash - 1
+// isImportPath reports whether s can be an import path: elements of ASCII letters, digits and some
+// punctuation. Neither a folder, a pattern nor a flag of the go command is one.
+func isImportPath(s string) bool {
+	for _, elem := range strings.Split(s, "/") {
+		if elem == "" || elem[0] == '-' || elem[0] == '.' || strings.HasSuffix(elem, ".") || strings.Contains(elem, "...") {
+			return false
+		}
+		for _, r := range elem {
+			if r >= 0x80 || !isKeyRune(r) && !strings.ContainsRune(".~+", r) || r == '=' {
+				return false
+			}
+		}
 	}
-	if dot <= 0 || slash+1+dot+1 >= len(t.Value) || !token.IsIdentifier(t.Value[slash+1+dot+1:]) {
-		l.report("invalid-go-type", t.Pos, fmt.Sprintf("%q is not the name of a Go type", t.Value), "write import/path.Name: github.com/acme/money.Amount")
-		return nil
-	}
-	return &GoRef{Text: t, ImportPath: t.Value[:slash+1+dot], Name: t.Value[slash+1+dot+1:]}
+	return true
 }

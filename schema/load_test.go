@@ -34,7 +34,7 @@ func TestEachProblemIsReportedAtItsPlace(t *testing.T) {
 		"second document":         {head + "---\nkvgen: v1\n", "3:1 yaml-document"},
 		"unquoted pattern":        {head + "buckets:\n  a:\n    keys:\n      k:\n        pattern: {a}.{b}\n        value: string\n", "7:18 yaml-syntax"},
 		"unquoted list":           {head + "types:\n  A:\n    fields:\n      x: []Line\n", "6:10 yaml-syntax"},
-		"not UTF-8":               {head + "description: \xff\n", "3:1 encoding"},
+		"not UTF-8":               {head + "description: \xff\n", "3:14 encoding"},
 		"yes for true":            {head + "buckets:\n  a:\n    compression: yes\n" + key, "5:18 wrong-type"},
 		"octal":                   {head + "buckets:\n  a:\n    history: 010\n" + key, "5:14 wrong-type"},
 		"history out of range":    {head + "buckets:\n  a:\n    history: 65\n" + key, "5:14 history-range"},

@@ -12,110 +12,231 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// isPlain reports whether a scalar is written without quotes.
+func isPlain(n *yaml.Node) bool {
+	return n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
+}
+
+// boolean reads true or false, and none of the other spellings of YAML 1.1.
 func (l *loader) boolean(what string, n *yaml.Node) Setting[bool] {
-	t, ok := l.text(what, n)
+	const noun = "true or false"
+	t, ok := l.scalar(what, noun, n)
 	if !ok {
 		return Setting[bool]{}
 	}
-	if n.Style == 0 && (t.Value == "true" || t.Value == "false") {
+	if isPlain(n) && (t.Value == "true" || t.Value == "false") {
 		return Setting[bool]{t.Value == "true", t.Pos}
 	}
 	hint := "write true or false"
 	switch strings.ToLower(t.Value) {
-	case "yes", "on", "y", "true":
+	case "yes", "on", "y", "true", "1":
 		hint = "write true"
-	case "no", "off", "n", "false":
+	case "no", "off", "n", "false", "0":
 		hint = "write false"
 	}
-	l.report("wrong-type", t.Pos, fmt.Sprintf("%s must be true or false, not %q", what, t.Value), hint)
+	if !isPlain(n) {
+		hint += ", without quotes"
+	}
+	l.report("wrong-type", t.Pos, fmt.Sprintf("%s must be %s, not %s", what, noun, quote(t.Value)), hint)
 	return Setting[bool]{}
 }
 
-// integer reads a decimal number.
-func (l *loader) integer(what string, n *yaml.Node) Setting[int] {
-	t, ok := l.text(what, n)
+// integer reads a decimal number, with its text for messages. One that an int cannot hold becomes
+// the nearest that it can.
+func (l *loader) integer(what string, n *yaml.Node) (Setting[int], Text) {
+	t, ok := l.scalar(what, "a number", n)
 	if !ok {
-		return Setting[int]{}
+		return Setting[int]{}, t
 	}
-	v, err := strconv.Atoi(t.Value)
-	if err != nil || strconv.Itoa(v) != t.Value || n.Style != 0 {
-		hint := "write a decimal number, such as 10"
-		if other, err := strconv.ParseInt(t.Value, 0, 64); err == nil {
-			hint = fmt.Sprintf("write %d", other)
-			if trimmed := strings.TrimLeft(t.Value, "0"); trimmed != t.Value && trimmed != "" && strings.Trim(trimmed, "0123456789") == "" {
-				hint = "write " + trimmed
-			}
+	if isPlain(n) && isDecimal(strings.TrimPrefix(t.Value, "-")) && t.Value != "-0" {
+		v, err := strconv.Atoi(t.Value)
+		if err != nil && strings.HasPrefix(t.Value, "-") {
+			v = math.MinInt
+		} else if err != nil {
+			v = math.MaxInt
 		}
-		l.report("wrong-type", t.Pos, fmt.Sprintf("%s must be a whole number, not %q", what, t.Value), hint)
-		return Setting[int]{}
+		return Setting[int]{v, t.Pos}, t
 	}
-	return Setting[int]{v, t.Pos}
+	l.report("wrong-type", t.Pos, fmt.Sprintf("%s must be a number, not %s", what, quote(t.Value)), numberHint(t.Value, isPlain(n)))
+	return Setting[int]{}, t
 }
 
-var sizeUnits = []struct {
-	suffix string
-	bytes  int64
-}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1000}, {"MB", 1000 * 1000}, {"GB", 1000 * 1000 * 1000}}
+func numberHint(s string, plain bool) string {
+	switch spelling := decimalSpelling(s); {
+	case spelling != "":
+		return "write " + spelling
+	case !plain && isDecimal(s):
+		return "write " + s + ", without quotes"
+	}
+	return "write a decimal number, such as 10"
+}
 
-// size reads a number of bytes; limit is the most the server can hold.
+// isDecimal reports whether s is a number without leading zeros.
+func isDecimal(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == "" && (s == "0" || s[0] != '0')
+}
+
+// sizeUnit returns the number of bytes that a suffix of sizes stands for, or 0.
+func sizeUnit(suffix string) int64 {
+	switch suffix {
+	case "":
+		return 1
+	case "KiB":
+		return 1 << 10
+	case "MiB":
+		return 1 << 20
+	case "GiB":
+		return 1 << 30
+	case "KB":
+		return 1e3
+	case "MB":
+		return 1e6
+	case "GB":
+		return 1e9
+	}
+	return 0
+}
+
+// size reads a number of bytes; limit is the most that the server can hold.
 func (l *loader) size(what string, n *yaml.Node, limit int64) Setting[int64] {
-	t, ok := l.text(what, n)
+	t, ok := l.scalar(what, "a size", n)
 	if !ok {
 		return Setting[int64]{}
 	}
-	digits, unit := t.Value, int64(1)
-	for _, u := range sizeUnits {
-		if rest, ok := strings.CutSuffix(t.Value, u.suffix); ok {
-			digits, unit = rest, u.bytes
-			break
-		}
+	refuse := func(problem, hint string) Setting[int64] {
+		l.report("invalid-size", t.Pos, what+" "+problem, hint)
+		return Setting[int64]{}
+	}
+	digits := strings.TrimRight(t.Value, "KMGiB")
+	unit := sizeUnit(t.Value[len(digits):])
+	if !isDecimal(digits) || unit == 0 {
+		return refuse("must be a size, not "+quote(t.Value), sizeHint(t.Value))
 	}
 	v, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || strconv.FormatInt(v, 10) != digits || v <= 0 {
-		l.report("invalid-size", t.Pos, fmt.Sprintf("%s must be a size, not %q", what, t.Value), "write bytes as a number, alone or with KiB, MiB, GiB, KB, MB or GB: 64KiB")
-		return Setting[int64]{}
-	}
-	if v > limit/unit {
-		l.report("invalid-size", t.Pos, fmt.Sprintf("%s of %s is more than the server can hold", what, t.Value), fmt.Sprintf("the limit is %d bytes", limit))
-		return Setting[int64]{}
+	switch {
+	case v == 0 && err == nil:
+		return refuse("of 0 would leave room for nothing", "for no limit, leave it out")
+	case err != nil || v > limit/unit:
+		return refuse("of "+quote(t.Value)+" is more than the server can hold", fmt.Sprintf("the limit is %d bytes", limit))
 	}
 	return Setting[int64]{v * unit, t.Pos}
 }
 
-// parseDuration reads Go syntax, or days: 7d.
-func parseDuration(s string) (time.Duration, bool) {
-	if digits, ok := strings.CutSuffix(s, "d"); ok {
-		days, err := strconv.ParseInt(digits, 10, 64)
-		if err != nil || strconv.FormatInt(days, 10) != digits || days > math.MaxInt64/int64(24*time.Hour) || days < math.MinInt64/int64(24*time.Hour) {
-			return 0, false
-		}
-		return time.Duration(days) * 24 * time.Hour, true
+// sizeHint is how a size may have been meant.
+func sizeHint(s string) string {
+	const general = "write bytes as a whole number, alone or with KiB, MiB, GiB, KB, MB or GB: 64KiB"
+	number, unit := splitUnit(s)
+	switch unit {
+	case "", "b", "byte", "bytes":
+		unit = ""
+	case "k", "ki", "kib":
+		unit = "KiB"
+	case "m", "mi", "mib":
+		unit = "MiB"
+	case "g", "gi", "gib":
+		unit = "GiB"
+	case "kb", "mb", "gb":
+		unit = strings.ToUpper(unit)
+	default:
+		return general
 	}
-	d, err := time.ParseDuration(s)
-	return d, err == nil
+	if spelling := decimalSpelling(number); spelling != "" {
+		number = spelling
+	}
+	if !isDecimal(number) || number == "0" {
+		return general
+	}
+	return "write " + number + unit
 }
 
-// ttl reads a duration of at least a second.
-func (l *loader) ttl(what string, n *yaml.Node) Setting[time.Duration] {
-	t, ok := l.text(what, n)
+// splitUnit takes a number and a unit apart, in whatever way they are written.
+func splitUnit(s string) (number, unit string) {
+	s = strings.ToLower(strings.TrimSpace(s))
+	if strings.HasPrefix(s, "0x") {
+		return s, ""
+	}
+	number = strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyz ")
+	return number, strings.TrimSpace(s[len(number):])
+}
+
+const day = 24 * time.Hour
+
+// parseDuration reads Go syntax, or days: 7d.
+func parseDuration(s string) (time.Duration, bool) {
+	digits, ok := strings.CutSuffix(s, "d")
+	if !ok {
+		d, err := time.ParseDuration(s)
+		return d, err == nil
+	}
+	if !isDecimal(strings.TrimPrefix(digits, "-")) {
+		return 0, false
+	}
+	days, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || days > int64(math.MaxInt64/day) || days < int64(math.MinInt64/day) {
+		return 0, false
+	}
+	return time.Duration(days) * day, true
+}
+
+// ttl reads a duration of at least a second; optional is the hint for the word that keys can have.
+func (l *loader) ttl(what string, n *yaml.Node, optional string) Setting[time.Duration] {
+	t, ok := l.scalar(what, "a duration", n)
 	if !ok {
 		return Setting[time.Duration]{}
 	}
 	d, ok := parseDuration(t.Value)
-	if !ok {
-		l.report("invalid-duration", t.Pos, fmt.Sprintf("%s must be a duration, not %q", what, t.Value), "write it as 30s, 15m, 72h or 7d")
-		return Setting[time.Duration]{}
+	switch {
+	case !ok:
+		hint := durationHint(t.Value)
+		if optional != "" && Suggest(t.Value, []string{"optional"}) != "" {
+			hint = optional
+		}
+		l.report("invalid-duration", t.Pos, fmt.Sprintf("%s must be a duration, not %s", what, quote(t.Value)), hint)
+	case d < time.Second:
+		l.report("ttl-too-short", t.Pos, fmt.Sprintf("%s of %s is below one second", what, t.Value), "the server takes no shorter one; use 1s or more, or leave it out")
+	default:
+		return Setting[time.Duration]{d, t.Pos}
 	}
-	if d < time.Second {
-		l.report("ttl-too-short", t.Pos, fmt.Sprintf("%s of %s is below one second", what, t.Value), "the server counts in whole seconds; use 1s or more")
-		return Setting[time.Duration]{}
+	return Setting[time.Duration]{}
+}
+
+// durationHint is how a duration may have been meant.
+func durationHint(s string) string {
+	const general = "write it as 30s, 15m, 72h, 1h30m or 7d"
+	number, unit := splitUnit(s)
+	switch unit {
+	case "", "s", "sec", "secs", "second", "seconds":
+		unit = "s"
+	case "m", "min", "mins", "minute", "minutes":
+		unit = "m"
+	case "h", "hr", "hrs", "hour", "hours":
+		unit = "h"
+	case "d", "day", "days":
+		unit = "d"
+	case "w", "week", "weeks":
+		weeks, err := strconv.ParseInt(number, 10, 16)
+		if err != nil {
+			return general
+		}
+		number, unit = strconv.FormatInt(7*weeks, 10), "d"
+	default:
+		return general
 	}
-	return Setting[time.Duration]{d, t.Pos}
+	if spelling := decimalSpelling(number); spelling != "" {
+		number = spelling
+	}
+	switch _, ok := parseDuration(number + unit); {
+	case !ok && isDecimal(number):
+		return fmt.Sprintf("the longest is %dd", int64(math.MaxInt64/day))
+	case !ok || s == number+unit:
+		return general
+	}
+	return "write " + number + unit
 }
 
 // word reads one of a closed set, and returns its index or -1.
 func (l *loader) word(rule, what string, n *yaml.Node, words ...string) (int, Text) {
-	t, ok := l.text(what, n)
+	t, ok := l.scalar(what, list(words, "or"), n)
 	if !ok {
 		return -1, t
 	}
@@ -125,9 +246,9 @@ func (l *loader) word(rule, what string, n *yaml.Node, words ...string) (int, Te
 		}
 	}
 	hint := "allowed are: " + strings.Join(words, ", ")
-	if s := Suggest(t.Value, words); s != "" {
-		hint = fmt.Sprintf("did you mean %q?", s)
+	if near := Suggest(t.Value, words); near != "" {
+		hint = fmt.Sprintf("did you mean %q? %s", near, hint)
 	}
-	l.report(rule, t.Pos, fmt.Sprintf("%s cannot be %q", what, t.Value), hint)
+	l.report(rule, t.Pos, fmt.Sprintf("%s cannot be %s", what, quote(t.Value)), hint)
 	return -1, t
 }

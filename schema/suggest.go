@@ -8,6 +8,9 @@ import "strings"
 func Suggest(name string, candidates []string) string {
 	best, bestDistance := "", len(name)/3+2
 	for _, c := range candidates {
+		if diff := len(name) - len(c); diff >= bestDistance || -diff >= bestDistance {
+			continue
+		}
 		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < bestDistance {
 			best, bestDistance = c, d
 		}
@@ -17,28 +20,27 @@ func Suggest(name string, candidates []string) string {
 
 // distance is the number of letters to insert, delete, replace or swap with their neighbour to turn a into b.
 func distance(a, b string) int {
-	if len(a) > 100 || len(b) > 100 {
+	const longest = 100 // longer ones are no typing errors
+	if len(a) > longest || len(b) > longest {
 		return len(a) + len(b)
 	}
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
+	var before, last, row [longest + 1]int
+	for j := range len(b) + 1 {
+		last[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
+		row[0] = i
 		for j := 1; j <= len(b); j++ {
 			cost := 1
 			if a[i-1] == b[j-1] {
 				cost = 0
 			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+				row[j] = min(row[j], before[j-2]+1)
 			}
 		}
+		before, last = last, row
 	}
-	return rows[len(a)][len(b)]
+	return last[len(b)]
 }

@@ -1,0 +1,157 @@
+// The text of a schema by lines and columns: yaml.v3 tells where a node begins, and the text where it
+// ends and where its parts are.
+
+package schema
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+// sourceText finds its way in a text by lines and columns, which count runes.
+type sourceText struct {
+	lines []string // without line ends, perhaps with a carriage return
+	marks map[int][]int
+}
+
+func newSourceText(text string) *sourceText {
+	return &sourceText{strings.Split(text, "\n"), map[int][]int{}}
+}
+
+// markStep is the number of runes between two remembered offsets of a long line.
+const markStep = 256
+
+// offset returns the byte offset of a column. A schema may be one line of megabytes, so the
+// offsets in long lines are remembered.
+func (s *sourceText) offset(line, column int) int {
+	text, skip, offset := s.line(line), column-1, 0
+	if len(text) > markStep {
+		marks, ok := s.marks[line]
+		if !ok {
+			n := 0
+			for i := range text {
+				if n%markStep == 0 {
+					marks = append(marks, i)
+				}
+				n++
+			}
+			s.marks[line] = marks
+		}
+		at := min(skip/markStep, len(marks)-1)
+		offset, skip = marks[at], skip-at*markStep
+	}
+	for ; skip > 0 && offset < len(text); skip-- {
+		_, size := utf8.DecodeRuneInString(text[offset:])
+		offset += size
+	}
+	return offset
+}
+
+// line returns a line without its end, and nothing for one that does not exist.
+func (s *sourceText) line(n int) string {
+	if n < 1 || n > len(s.lines) {
+		return ""
+	}
+	return strings.TrimSuffix(s.lines[n-1], "\r")
+}
+
+// from returns the rest of a line from a column on.
+func (s *sourceText) from(line, column int) string {
+	return s.line(line)[s.offset(line, column):]
+}
+
+// span is the place of the bytes from one offset of a line to another.
+func (s *sourceText) span(line, from, to int) Pos {
+	text := s.line(line)
+	from, to = min(max(from, 0), len(text)), min(to, len(text))
+	column := 1 + utf8.RuneCountInString(text[:from])
+	return Pos{line, column, column + utf8.RuneCountInString(text[from:max(from, to)])}
+}
+
+// place is the place of a scalar, of its first line if it has several, or of the first character of
+// anything else.
+func (s *sourceText) place(n *yaml.Node) Pos {
+	text := s.from(n.Line, n.Column)
+	width := 1
+	if n.Kind == yaml.ScalarNode {
+		switch {
+		case n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
+			width = quotedEnd(text)
+		case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+			width = len(text) - len(strings.TrimLeft(text, "|>+-0123456789"))
+		case strings.HasPrefix(text, n.Value):
+			width = len(n.Value)
+		default:
+			width = len(text)
+		}
+		text = strings.TrimRight(text[:min(width, len(text))], " \t")
+		width = utf8.RuneCountInString(text)
+	}
+	return Pos{n.Line, n.Column, n.Column + max(width, 1)}
+}
+
+// quotedEnd returns the length of the quoted text that s begins with, or all of s if it does not end.
+func quotedEnd(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && s[0] == '"':
+			i++
+		case s[i] == s[0] && s[0] == '\'' && i+1 < len(s) && s[i+1] == '\'':
+			i++
+		case s[i] == s[0]:
+			return i + 1
+		}
+	}
+	return len(s)
+}
+
+// inside returns a function that gives the place of a part of a scalar, by bytes of its value. Where
+// escapes or line breaks move the parts, it is the place of the whole.
+func (s *sourceText) inside(n *yaml.Node) func(from, to int) Pos {
+	whole := s.place(n)
+	shift := 0
+	if n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
+		shift = 1
+	}
+	exact := n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && strings.HasPrefix(s.from(n.Line, n.Column+shift), n.Value)
+	return func(from, to int) Pos {
+		if !exact {
+			return whole
+		}
+		column := n.Column + shift + utf8.RuneCountInString(n.Value[:from])
+		return Pos{n.Line, column, column + max(1, utf8.RuneCountInString(n.Value[from:to]))}
+	}
+}
+
+// flow returns the text of a list or mapping that is written with brackets or braces on one line.
+func (s *sourceText) flow(n *yaml.Node) string {
+	if n.Kind == yaml.ScalarNode || n.Style&yaml.FlowStyle == 0 {
+		return ""
+	}
+	text := s.from(n.Line, n.Column)
+	return text[:bracketEnd(text)]
+}
+
+// quote shows a text in a message, shortened if it is long.
+func quote(s string) string {
+	const most = 80
+	if len(s) > most {
+		cut := most
+		for !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		return fmt.Sprintf("%q…", s[:cut])
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// quoteYAML writes a text as a quoted scalar.
+func quoteYAML(s string) string {
+	if strings.ContainsAny(s, "\"\\") {
+		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	}
+	return `"` + s + `"`
+}
