@@ -139,7 +139,9 @@ func (l *loader) decodeMetadata(what string, n *yaml.Node) []MetadataEntry {
 		return nil
 	}
 	l.pairs(what, n, func(key Text, n *yaml.Node) {
-		if v, ok := l.scalar("metadata "+quote(key.Value), "a text", n); ok {
+		if isNull(n) {
+			l.report("missing-field", key.Pos, fmt.Sprintf("%s %s has no value", what, quote(key.Value)), `give it one, or remove it; an empty one is ""`)
+		} else if v, ok := l.scalar(what+" "+quote(key.Value), "a text", n); ok {
 			out = append(out, MetadataEntry{key, v})
 		}
 	})

@@ -83,12 +83,12 @@ func (l *loader) decodeField(name Text, n *yaml.Node) *Field {
 	f := &Field{Name: name, Wire: name}
 	where := "field " + quote(name.Value)
 	if n.Kind != yaml.MappingNode && !isNull(n) {
-		f.Type = l.typeExpr("the type of "+where, n)
+		f.Type = l.typeExpr(where, n)
 		return f
 	}
 	c := &f.Constraints
 	seen := l.fields(where, n, []fieldReader{
-		{"type", func(_ Text, n *yaml.Node) { f.Type = l.typeExpr("the type of "+where, n) }},
+		{"type", func(_ Text, n *yaml.Node) { f.Type = l.typeExpr(where, n) }},
 		{"description", l.into(&f.Description)},
 		{"json", l.into(&f.Wire)},
 		{"optional", func(key Text, n *yaml.Node) { f.Optional = l.boolean(key.Value, n).Value }},

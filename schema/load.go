@@ -44,11 +44,11 @@ func (l *loader) report(rule string, pos Pos, message, hint string, places ...Re
 func (l *loader) scalar(what, noun string, n *yaml.Node) (Text, bool) {
 	switch {
 	case isNull(n):
-		l.report("missing-field", l.text.place(n), what+" has no value", "give it one, or remove it; the text is written with quotes, \"null\"")
+		l.report("missing-field", l.text.place(n), what+" has no value", `give it one, or remove it; for the text null, write "null"`)
 	case n.Kind != yaml.ScalarNode:
 		hint := ""
 		if flow := l.text.flow(n); flow != "" && noun == "a text" {
-			hint = "if it is meant as text, quote it: " + quoteYAML(flow)
+			hint = quoteHint("if it is meant as text, quote it", flow)
 		}
 		l.report("wrong-type", l.text.place(n), what+" must be "+noun+", not "+kindName(n), hint)
 	default:

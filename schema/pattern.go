@@ -24,7 +24,7 @@ func (l *loader) pattern(t Text, at func(from, to int) Pos) Pattern {
 	}
 	var tokens []Token
 	length := 0
-	for from := 0; from <= len(r.text); {
+	for from := 0; from <= len(r.text) && len(tokens) <= maxKeyLength; {
 		to := from + tokenEnd(r.text[from:])
 		token := r.token(from, to)
 		tokens = append(tokens, token)
@@ -104,18 +104,7 @@ func (r *patternReader) fail(from, to int, message, hint string, places ...Relat
 func (r *patternReader) token(from, to int) Token {
 	s := r.text[from:to]
 	if s == "" {
-		where := "the pattern has an empty token"
-		switch {
-		case from == 0:
-			where = "the pattern begins with a dot"
-		case to == len(r.text):
-			where = "the pattern ends with a dot"
-		}
-		// The place is that of the dot.
-		if to == len(r.text) {
-			from, to = from-1, to-1
-		}
-		r.fail(from, to+1, where, "tokens are separated by single dots")
+		r.empty(from)
 		return Token{}
 	}
 	open, shut := strings.IndexByte(s, '{'), strings.IndexByte(s, '}')
@@ -157,6 +146,19 @@ func (r *patternReader) token(from, to int) Token {
 		}
 	}
 	return token
+}
+
+// empty reports an empty token at an offset, at the dot that makes it so, and each dot once.
+func (r *patternReader) empty(at int) {
+	const hint = "tokens are separated by single dots"
+	switch last := len(r.text) - 1; {
+	case at == 0:
+		r.fail(0, 1, "the pattern begins with a dot", hint)
+	case at < last:
+		r.fail(at, at+1, "the pattern has an empty token", hint)
+	case at > last && last > 0:
+		r.fail(last, last+1, "the pattern ends with a dot", hint)
+	}
 }
 
 // literal checks the text between two offsets, which stands in every key.

@@ -125,6 +125,9 @@ func (l *loader) size(what string, n *yaml.Node, limit int64) Setting[int64] {
 // sizeHint is how a size may have been meant.
 func sizeHint(s string) string {
 	const general = "write bytes as a whole number, alone or with KiB, MiB, GiB, KB, MB or GB: 64KiB"
+	if strings.HasPrefix(s, "-") {
+		return "for no limit, leave it out"
+	}
 	number, unit := splitUnit(s)
 	switch unit {
 	case "", "b", "byte", "bytes":

@@ -36,7 +36,7 @@ func (l *loader) serverName(b *Bucket, at func(from, to int) Pos) (ok bool) {
 	var parts []NamePart
 	names := map[string]Pos{}
 	length := 0
-	for from := 0; from < len(text); {
+	for from := 0; from < len(text) && length <= maxBucketName; {
 		literal, rest, more := strings.Cut(text[from:], "{")
 		if i := badInBucketName(literal); i >= 0 {
 			r := []rune(literal[i:])[0]

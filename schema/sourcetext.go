@@ -71,12 +71,15 @@ func (s *sourceText) span(line, from, to int) Pos {
 	return Pos{line, column, column + utf8.RuneCountInString(text[from:max(from, to)])}
 }
 
-// place is the place of a scalar, of its first line if it has several, or of the first character of
-// anything else.
+// place is the place of a scalar, or of a list or mapping with brackets or braces; of the first line if
+// there are several. Of anything else it is the first character.
 func (s *sourceText) place(n *yaml.Node) Pos {
 	text := s.from(n.Line, n.Column)
 	width := 1
-	if n.Kind == yaml.ScalarNode {
+	switch {
+	case n.Kind != yaml.ScalarNode && n.Style&yaml.FlowStyle != 0:
+		width = utf8.RuneCountInString(text[:bracketEnd(text)])
+	case n.Kind == yaml.ScalarNode:
 		switch {
 		case n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
 			width = quotedEnd(text)
@@ -116,7 +119,7 @@ func (s *sourceText) inside(n *yaml.Node) func(from, to int) Pos {
 	if n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
 		shift = 1
 	}
-	exact := n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && strings.HasPrefix(s.from(n.Line, n.Column+shift), n.Value)
+	exact := n.Value != "" && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && strings.HasPrefix(s.from(n.Line, n.Column+shift), n.Value)
 	return func(from, to int) Pos {
 		if !exact {
 			return whole
@@ -135,23 +138,28 @@ func (s *sourceText) flow(n *yaml.Node) string {
 	return text[:bracketEnd(text)]
 }
 
+// longestQuote is how much of a text is shown in a message.
+const longestQuote = 80
+
 // quote shows a text in a message, shortened if it is long.
 func quote(s string) string {
-	const most = 80
-	if len(s) > most {
-		cut := most
-		for !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		return fmt.Sprintf("%q…", s[:cut])
+	if len(s) <= longestQuote {
+		return fmt.Sprintf("%q", s)
 	}
-	return fmt.Sprintf("%q", s)
+	cut := longestQuote
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return fmt.Sprintf("%q…", s[:cut])
 }
 
-// quoteYAML writes a text as a quoted scalar.
-func quoteYAML(s string) string {
-	if strings.ContainsAny(s, "\"\\") {
-		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+// quoteHint is advice to quote a text, with the text as a quoted scalar if it is short.
+func quoteHint(advice, s string) string {
+	switch {
+	case len(s) > longestQuote:
+		return advice
+	case strings.ContainsAny(s, "\"\\"):
+		return advice + ": '" + strings.ReplaceAll(s, "'", "''") + "'"
 	}
-	return `"` + s + `"`
+	return advice + `: "` + s + `"`
 }

@@ -6,7 +6,7 @@ import "strings"
 
 // Suggest returns the candidate that is nearest to name, if it is near enough to be meant, or "".
 func Suggest(name string, candidates []string) string {
-	best, bestDistance := "", len(name)/3+2
+	best, bestDistance := "", min(len(name)/3+2, len(name)) // at least one letter stays
 	for _, c := range candidates {
 		if diff := len(name) - len(c); diff >= bestDistance || -diff >= bestDistance {
 			continue

@@ -34,10 +34,17 @@ func (l *loader) syntaxError(text string, err error) Diagnostic {
 		return l.controlCharacter(text, message)
 	}
 	line := l.errorLine(text, message, told)
+	if strings.HasPrefix(message, "exceeded max depth") {
+		return l.file.Diag("yaml-depth", Pos{line, 1, 1}, fmt.Sprintf("nested deeper than %d levels", maxYAMLDepth), "no schema needs more than a dozen")
+	}
 	if s, ok := l.unclosedBefore(line, message); ok {
 		return s
 	}
-	for _, s := range unquoted(l.text.line(line)) {
+	if found := unquoted(l.text.line(line)); len(found) > 0 {
+		s := found[0]
+		if strings.Contains(message, "',' or") && strings.HasSuffix(l.text.line(line)[:s.to], ",") {
+			s.to-- // the bracket is open since a line above
+		}
 		return l.unquotedError(line, s)
 	}
 	return l.otherError(line, message)
@@ -131,10 +138,16 @@ func (l *loader) unquotedError(line int, s stretch) Diagnostic {
 	text := l.text.line(line)
 	value := text[s.from:s.to]
 	pos := l.text.span(line, s.from, s.to)
-	hint := "quote it: " + quoteYAML(value)
+	hint := quoteHint("quote it", value)
 	switch s.kind {
 	case aliasText:
-		return l.file.Diag("yaml-alias", pos, quote(value)+" is a YAML alias, which a schema cannot have", "if it is a pointer type, quote it: "+quoteYAML(value))
+		if strings.HasSuffix(strings.TrimSpace(text[:s.from]), "<<:") {
+			return l.file.Diag("yaml-merge", l.text.span(line, strings.Index(text, "<<"), s.from-1), "<< is a YAML merge key, which a schema cannot have",
+				"write out what it stands for; keys_from shares the keys of a bucket")
+		}
+		return l.file.Diag("yaml-alias", pos, quote(value)+" is a YAML alias, which a schema cannot have", quoteHint("if it is a pointer type, quote it", value))
+	case anchorText:
+		return l.file.Diag("yaml-anchor", pos, quote(value)+" is a YAML anchor, which a schema cannot have", quoteHint("if it is meant as text, quote it", value))
 	case flowText:
 		what := "a mapping"
 		if value[0] == '[' {
@@ -148,7 +161,7 @@ func (l *loader) unquotedError(line int, s stretch) Diagnostic {
 	case colonText:
 		return l.syntaxDiag(pos, quote(value)+" has a colon followed by a space, and YAML reads it as another field", hint)
 	}
-	return l.syntaxDiag(pos, "text follows the closing quote", "quote it as a whole: "+quoteYAML(strings.Trim(value, `"'`)))
+	return l.syntaxDiag(pos, "text follows the closing quote", quoteHint("quote it as a whole", strings.Trim(value, `"'`)))
 }
 
 // unclosedBefore finds a quote or bracket that is opened, and not closed where it should be. The
@@ -200,12 +213,16 @@ func (l *loader) otherError(line int, message string) Diagnostic {
 		if text[indent:] != "" && strings.ContainsRune("}]", rune(text[indent])) {
 			return l.syntaxDiag(l.text.span(line, indent, indent+1), fmt.Sprintf("%c is not opened", text[indent]), "remove it, or quote the text that it belongs to")
 		}
+		if strings.HasPrefix(text[indent:], ":") {
+			return l.syntaxDiag(rest, "a field without a name", "write NAME: VALUE")
+		}
 		if strings.HasPrefix(text[indent:], "- ") {
 			return l.syntaxDiag(rest, "an item of a list among the fields of a mapping", "write NAME: VALUE, or indent the list below its field")
 		}
 		if !l.isLevel(line, indent) {
 			return l.syntaxDiag(rest, "the indentation of the line is that of no line above", "align it with the fields that it belongs to")
 		}
+		return l.misplacedValue(line, indent, rest)
 	}
 	return l.syntaxDiag(rest, "the YAML cannot be read: "+message, "")
 }

@@ -12,6 +12,7 @@ const (
 	flowText     stretchKind = iota // begins with a bracket or brace, and goes on behind the closing one
 	bracketText                     // has brackets or braces, within a list or mapping that is written with them
 	aliasText                       // begins with *
+	anchorText                      // begins with &
 	reservedText                    // begins with a character that cannot begin a text
 	colonText                       // has a colon followed by a space
 	quotedText                      // goes on behind its closing quote
@@ -29,8 +30,9 @@ type lineScanner struct {
 	at    int
 	depth int // of brackets and braces that are open
 	found []stretch
-	open  []int // offsets of those brackets and braces
-	quote int   // offset of a quote that is not closed, or -1
+	open  []int       // offsets of those brackets and braces
+	quote int         // offset of a quote that is not closed, or -1
+	ends  map[int]int // of brackets that are closed: by the offset of one, that behind its end
 }
 
 // unquoted returns the texts of a line that need quotes.
@@ -49,7 +51,11 @@ func unclosed(line string) (at int, char byte) {
 }
 
 func scanLine(line string) *lineScanner {
-	s := &lineScanner{line: strings.TrimRight(line, " \t"), quote: -1}
+	s := &lineScanner{line: strings.TrimRight(line, " \t"), quote: -1, ends: map[int]int{}}
+	eachBracket(s.line, func(from, to int) bool {
+		s.ends[from] = to
+		return true
+	})
 	s.blanks()
 	for strings.HasPrefix(s.line[s.at:], "- ") || strings.HasPrefix(s.line[s.at:], "? ") {
 		s.at++
@@ -93,11 +99,15 @@ func (s *lineScanner) value(key bool) (nextKey bool) {
 			s.add(quotedText, from)
 		}
 	case c == '{' || c == '[':
-		end := s.at + bracketEnd(s.line[s.at:])
+		end, closed := s.ends[s.at]
 		rest := strings.TrimLeft(s.line[end:], " \t")
-		closed := strings.IndexByte("}]", s.line[end-1]) >= 0
 		if closed && rest != "" && !strings.ContainsRune(",]}#", rune(rest[0])) && !strings.HasPrefix(rest, ": ") && rest != ":" {
 			s.add(flowText, s.at)
+			if last := &s.found[len(s.found)-1]; key {
+				if i := strings.Index(s.line[last.from:last.to], ": "); i >= 0 && last.from+i > end {
+					last.to, s.at = last.from+i, last.from+i
+				}
+			}
 			break
 		}
 		s.open = append(s.open, s.at)
@@ -116,6 +126,10 @@ func (s *lineScanner) value(key bool) (nextKey bool) {
 		return false
 	case c == '*':
 		s.add(aliasText, s.at)
+	case c == '&':
+		s.add(anchorText, s.at)
+	case c == '%' && s.at == 0: // a directive
+		s.at = len(s.line)
 	case c == '@' || c == '`' || c == '%':
 		s.add(reservedText, s.at)
 	case (c == '|' || c == '>') && s.depth == 0:
@@ -181,25 +195,42 @@ scan:
 }
 
 // bracketEnd returns the length of the text up to the bracket that closes the one s begins with, or of
-// all of s. Brackets within quotes do not count.
+// all of s.
 func bracketEnd(s string) int {
-	depth := 0
+	end := len(s)
+	eachBracket(s, func(from, to int) bool {
+		if from == 0 {
+			end = to
+		}
+		return from != 0
+	})
+	return end
+}
+
+// eachBracket visits the pairs of brackets and braces of a text, inner ones first, with the offset of
+// the opening one and that behind the closing one. Those within quotes are not visited. It ends when
+// visit returns false.
+func eachBracket(s string, visit func(from, to int) bool) {
+	var open []int
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '{', '[':
-			depth++
+			open = append(open, i)
 		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
+			if len(open) == 0 {
+				continue
+			}
+			from := open[len(open)-1]
+			if open = open[:len(open)-1]; !visit(from, i+1) {
+				return
 			}
 		case '"', '\'':
 			// A quote within a word is none.
-			if i > 0 && strings.ContainsRune("{[,: ", rune(s[i-1])) {
+			if i == 0 || strings.ContainsRune("{[,: ", rune(s[i-1])) {
 				i += quotedEnd(s[i:]) - 1
 			}
 		}
 	}
-	return len(s)
 }
 
 // badEscape returns the offset of the first backslash within double quotes that begins no escape, or -1.

@@ -84,15 +84,14 @@ func (l *loader) checkCharacters(text string) bool {
 
 // checkNode refuses what the schema language leaves out of YAML, anywhere in the file.
 func (l *loader) checkNode(n *yaml.Node, depth int) (ok bool) {
-	pos := l.text.place(n)
 	switch {
 	case depth > maxYAMLDepth:
-		l.report("yaml-depth", pos, fmt.Sprintf("nested deeper than %d levels", maxYAMLDepth), "no schema needs more than a dozen")
+		l.report("yaml-depth", Pos{n.Line, n.Column, n.Column + 1}, fmt.Sprintf("nested deeper than %d levels", maxYAMLDepth), "no schema needs more than a dozen")
 		return false
 	case n.Kind == yaml.AliasNode:
 		name := "*" + n.Value
-		l.report("yaml-alias", Pos{pos.Line, pos.Column, pos.Column + utf8.RuneCountInString(name)}, quote(name)+" is a YAML alias, which a schema cannot have",
-			"if it is a pointer type, quote it: "+quoteYAML(name))
+		l.report("yaml-alias", Pos{n.Line, n.Column, n.Column + utf8.RuneCountInString(name)}, quote(name)+" is a YAML alias, which a schema cannot have",
+			quoteHint("if it is a pointer type, quote it", name))
 		return true
 	case n.Anchor != "":
 		l.report("yaml-anchor", l.find(n, "&"+n.Anchor), quote("&"+n.Anchor)+" is a YAML anchor, which a schema cannot have",
