@@ -90,8 +90,9 @@ func commentLines(text string) []string {
 	}
 	var lines []string
 	for line := range strings.SplitSeq(text, "\n") {
-		line = strings.Map(visible, line)
-		line = strings.Join(strings.Fields(line), " ")
+		if !isPlain(line) {
+			line = strings.Join(strings.Fields(strings.Map(visible, line)), " ")
+		}
 		if line == "" {
 			if last := len(lines) - 1; last >= 0 && lines[last] == "//" {
 				continue
@@ -102,6 +103,16 @@ func commentLines(text string) []string {
 		lines = append(lines, "// "+harmless(line))
 	}
 	return lines
+}
+
+// isPlain reports whether a line consists of printable ASCII with single spaces, as nearly all do.
+func isPlain(line string) bool {
+	for i := 0; i < len(line); i++ {
+		if c := line[i]; c < ' ' || c > '~' || c == ' ' && (i == 0 || i+1 == len(line) || line[i+1] == ' ') {
+			return false
+		}
+	}
+	return true
 }
 
 // visible replaces control and format characters, among them those that change the direction of text

@@ -6,7 +6,10 @@ import (
 	"bytes"
 	"fmt"
 	"go/format"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/kvgen/kvgen/schema"
 )
@@ -27,24 +30,43 @@ type File struct {
 
 // Generate returns the files for checked schemas that generate into one folder, ordered as the
 // schemas and their buckets are. There must be no errors left in the schemas; types comes from
-// Resolve of the same files.
+// Resolve of the same files. It uses all processors: formatting is what takes the time.
 func Generate(files []*schema.File, types *GoTypes) ([]File, error) {
-	var out []File
+	type task struct {
+		file File
+		emit func() *emitter
+		err  error
+	}
+	var tasks []task
 	for _, file := range files {
 		u := lower(file, types)
-		content, err := render(emitValues(&u))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", u.ValuesFile, err)
-		}
-		out = append(out, File{u.ValuesFile, u.Source, content})
+		tasks = append(tasks, task{file: File{Path: u.ValuesFile, Source: u.Source}, emit: func() *emitter { return emitValues(&u) }})
 		for i := range u.Buckets {
 			b := &u.Buckets[i]
-			content, err := render(emitBucket(&u, b))
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", b.File, err)
-			}
-			out = append(out, File{b.File, u.Source, content})
+			tasks = append(tasks, task{file: File{Path: b.File, Source: u.Source}, emit: func() *emitter { return emitBucket(&u, b) }})
 		}
+	}
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(tasks)) {
+		workers.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(tasks) {
+					return
+				}
+				t := &tasks[i]
+				t.file.Content, t.err = render(t.emit())
+			}
+		})
+	}
+	workers.Wait()
+	out := make([]File, len(tasks))
+	for i := range tasks {
+		if err := tasks[i].err; err != nil {
+			return nil, fmt.Errorf("%s: %w", tasks[i].file.Path, err)
+		}
+		out[i] = tasks[i].file
 	}
 	return out, nil
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -61,6 +62,9 @@ func main() {
 }
 
 func start() int {
+	// A run is short and its memory small: collect rarely. A limit keeps large schemas in bounds.
+	debug.SetGCPercent(200)
+	debug.SetMemoryLimit(200 << 20)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	c := &console{stdout: os.Stdout, stderr: os.Stderr, env: os.Environ()}
