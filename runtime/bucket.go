@@ -17,18 +17,19 @@ import (
 // it needs no closing.
 type Bucket struct {
 	conn
-	js          jetstream.JetStream
-	cfg         BucketConfig
-	name        string
-	stream      string // KV_ORDERS
-	stored      string // prefix of the subjects its entries are stored under; in a mirror, the origin's
-	direct      bool   // the stream allows direct gets
-	history     int64  // revisions kept of each key when it was bound
-	maxMsgSize  int64  // limit of a message when it was bound; not positive for none
-	incarnation incarnation
-	log         *slog.Logger
-	intercept   Interceptor
+	js         jetstream.JetStream
+	cfg        BucketConfig
+	name       string
+	stream     string // KV_ORDERS
+	stored     string // prefix of the subjects its entries are stored under; in a mirror, the origin's
+	direct     bool   // the stream allows direct gets
+	history    int64  // revisions kept of each key when it was bound
+	maxMsgSize int64  // limit of a message when it was bound; not positive for none
+	log        *slog.Logger
+	intercept  Interceptor
 
+	own           *ownWrites
+	barriers      barriers
 	noLeaderReads atomic.Bool // STREAM.MSG.GET was refused
 }
 
@@ -209,5 +210,5 @@ func (b *Bucket) bind(info *streamInfo) {
 	b.direct = info.Config.AllowDirect
 	b.history = info.Config.MaxMsgsPerSubject
 	b.maxMsgSize = info.Config.MaxMsgSize
-	b.incarnation = info.incarnation()
+	b.own = newOwnWrites(ownWritesHalf, info.incarnation())
 }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,11 +23,13 @@ type conn struct {
 	write   string // before the subject of a write: "", or api where it is not the default
 	timeout time.Duration
 	trace   *jetstream.ClientTrace
+	errors  *errorHandler // nil unless the connection has one of this package
 }
 
 func newConn(js jetstream.JetStream) conn {
 	opts := js.Options()
-	c := conn{nc: js.Conn(), api: jetstream.DefaultAPIPrefix, timeout: opts.DefaultTimeout, trace: opts.ClientTrace}
+	c := conn{nc: js.Conn(), api: jetstream.DefaultAPIPrefix, timeout: opts.DefaultTimeout, trace: opts.ClientTrace,
+		errors: handlerOf(js.Conn())}
 	switch {
 	case opts.Domain != "":
 		c.api = "$JS." + opts.Domain + ".API."
@@ -60,29 +61,29 @@ func (e *lostError) Unwrap() error { return e.cause }
 
 var errConnectionLost = errors.New("the connection was lost")
 
-// roundTrip sends msg and waits for its answer, once. While there is no connection it waits for
-// one, so that nothing lies in the reconnect buffer and lands after the caller has given up. An
-// error is a *lostError if the message may have reached the server, and otherwise says why it did
-// not: ErrUnavailable, ErrPermission, ErrTooLarge or the context's error.
-func (c *conn) roundTrip(ctx context.Context, msg *nats.Msg) (*nats.Msg, error) {
+// firstAttempt is how long a request that may be repeated waits before it is: the server it went to
+// may have stopped while the connection to another one lives. Each further attempt waits twice as long.
+const firstAttempt = time.Second
+
+// roundTrip sends msg and waits for its answer, once, no longer than limit unless that is zero.
+// While there is no connection it waits for one, so that nothing lies in the reconnect buffer and
+// lands after the caller has given up. An error is a *lostError if the message may have reached the
+// server, and otherwise says why it did not: ErrUnavailable, ErrPermission, ErrTooLarge or the
+// context's error.
+func (c *conn) roundTrip(ctx context.Context, msg *nats.Msg, limit time.Duration) (*nats.Msg, error) {
 	if err := c.waitConnected(ctx); err != nil {
 		return nil, err
 	}
-	attempt, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	g := guard{c: c, subject: msg.Subject, cancel: cancel, reconnects: c.nc.Stats().Reconnects, lastErr: c.nc.LastError()}
-	g.start()
+	attempt, g := c.watchRequest(ctx, msg.Subject, limit)
 	reply, err := c.nc.RequestMsgWithContext(attempt, msg)
-	g.stop()
+	err = g.stop(err)
 	if err == nil {
 		return reply, nil
 	}
-	if cause := context.Cause(attempt); cause != nil {
-		err = cause
-	}
 	switch {
 	case errors.Is(err, ErrPermission), errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrMaxPayload),
-		errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionDraining):
+		errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionDraining),
+		errors.Is(err, nats.ErrHeadersNotSupported), errors.Is(err, nats.ErrBadSubject):
 		return nil, connErr(err)
 	}
 	return nil, &lostError{connErr(err)}
@@ -116,8 +117,9 @@ func (c *conn) read(ctx context.Context, subject string, data []byte) (*nats.Msg
 	if c.trace != nil && c.trace.RequestSent != nil {
 		c.trace.RequestSent(subject, data)
 	}
-	for wait := (backoff{}); ; {
-		reply, err := c.roundTrip(ctx, &nats.Msg{Subject: subject, Data: data})
+	wait, limit := backoff{}, firstAttempt
+	for ; ; limit *= 2 {
+		reply, err := c.roundTrip(ctx, &nats.Msg{Subject: subject, Data: data}, limit)
 		if err == nil {
 			if c.trace != nil && c.trace.ResponseReceived != nil {
 				c.trace.ResponseReceived(subject, reply.Data, reply.Header)
@@ -192,86 +194,6 @@ func apiCall[T any](ctx context.Context, c *conn, subject string, request any) (
 			return response.Body, err
 		}
 	}
-}
-
-const (
-	guardAfter = 100 * time.Millisecond // without an answer by then, something may be wrong
-	guardEvery = 250 * time.Millisecond
-	guardFlush = 2 * time.Second
-)
-
-// guard watches a request that has no answer yet, and ends it when it cannot get one.
-type guard struct {
-	c          *conn
-	subject    string
-	cancel     context.CancelCauseFunc
-	reconnects uint64
-	lastErr    error
-
-	mu      sync.Mutex
-	timer   *time.Timer
-	flushed bool
-	stopped bool
-}
-
-func (g *guard) start() {
-	g.mu.Lock()
-	g.timer = time.AfterFunc(guardAfter, g.check)
-	g.mu.Unlock()
-}
-
-// stop returns when no check is running, nor will run.
-func (g *guard) stop() {
-	g.mu.Lock()
-	g.stopped = true
-	g.timer.Stop()
-	g.mu.Unlock()
-}
-
-func (g *guard) check() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.stopped {
-		return
-	}
-	nc := g.c.nc
-	if !nc.IsConnected() || nc.Stats().Reconnects != g.reconnects {
-		g.cancel(errConnectionLost)
-		return
-	}
-	if !g.flushed {
-		// The server's complaint precedes its answer to a ping that was sent later.
-		g.flushed = nc.FlushTimeout(guardFlush) == nil
-	}
-	if err := g.c.denied(g.subject, g.lastErr); err != nil {
-		g.cancel(err)
-		return
-	}
-	g.timer.Reset(guardEvery)
-}
-
-// denied returns ErrPermission if the connection's last error is the refusal of subject and is not
-// the error before, or if it is the refusal of the inbox that answers come to.
-func (c *conn) denied(subject string, before error) error {
-	last := c.nc.LastError()
-	if last == nil || !errors.Is(last, nats.ErrPermissionViolation) {
-		return nil
-	}
-	text := last.Error()
-	if !sameError(last, before) && strings.Contains(text, fmt.Sprintf("%q", subject)) {
-		return wrapf(ErrPermission, "publish to %s", subject)
-	}
-	inbox, _ := cutLast(c.nc.NewRespInbox(), ".")
-	if strings.Contains(text, `Subscription to "`+inbox+".") {
-		return wrapf(ErrPermission, "subscribe to %s.*", inbox)
-	}
-	return nil
-}
-
-// sameError compares by identity; the connection makes a new error each time.
-func sameError(a, b error) bool {
-	defer func() { _ = recover() }() // an error type that cannot be compared
-	return a == b
 }
 
 func cutLast(s, sep string) (before, after string) {

@@ -48,6 +48,8 @@ type consumer struct {
 	sub     *nats.Subscription
 	msgs    chan *nats.Msg
 	timer   *time.Timer
+	refused chan error // by the server, if the connection has an ErrorHandler
+	unawait func()
 	fast    bool // heartbeats are fast
 	maxSize int
 
@@ -86,8 +88,16 @@ func (b *Bucket) attach(ctx context.Context, filter string, start startPolicy, h
 		msgs: make(chan *nats.Msg, pullBacklog), timer: time.NewTimer(checkEvery), fast: true,
 		maxSize: max(pullBytes, int(b.nc.MaxPayload())+64<<10), reconnects: b.nc.Stats().Reconnects, lastErr: b.nc.LastError(), heard: time.Now(),
 	}
+	c.refused = make(chan error, 1)
+	c.unawait = b.errors.await(func(err error) {
+		select {
+		case c.refused <- err:
+		default: // one reason is enough
+		}
+	}, denial{b.nc, "Publish", c.pullSubject()}, denial{b.nc, "Subscription", c.inbox})
 	sub, err := b.nc.ChanSubscribe(c.inbox, c.msgs)
 	if err != nil {
+		c.unawait()
 		return nil, connErr(err)
 	}
 	c.sub = sub
@@ -148,6 +158,7 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 // close ends the attach. The server forgets an idle consumer by itself, so a lost deletion does no harm.
 func (c *consumer) close() {
 	c.timer.Stop()
+	c.unawait()
 	_ = c.sub.Unsubscribe()
 	if c.b.nc.IsConnected() {
 		_ = c.b.nc.Publish(c.b.api+"CONSUMER.DELETE."+c.b.stream+"."+c.name, nil)
@@ -167,6 +178,7 @@ func (c *consumer) pull() error {
 		return connErr(err)
 	}
 	c.outstanding += batch
+	c.heard = time.Now() // silence counts from here: nothing was due while the reader was busy
 	return nil
 }
 
@@ -178,6 +190,9 @@ func (c *consumer) pullSubject() string {
 func (c *consumer) next(ctx context.Context) (delivery, error) {
 	for {
 		if c.outstanding <= pullBatch/2 {
+			if c.b.nc.Stats().Reconnects != c.reconnects {
+				return delivery{}, &detachedError{"the connection was lost"}
+			}
 			if err := c.pull(); err != nil {
 				return delivery{}, err
 			}
@@ -227,11 +242,13 @@ func (c *consumer) receive(ctx context.Context) (*nats.Msg, error) {
 			return nil, &detachedError{"the subscription ended"}
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		case err := <-c.refused:
+			return nil, err
 		case <-c.timer.C:
 			if c.b.nc.IsClosed() {
 				return nil, connErr(nats.ErrConnectionClosed)
 			}
-			if err := c.b.denied(c.pullSubject(), c.lastErr); err != nil {
+			if err := c.b.denied(c.pullSubject(), c.inbox, c.lastErr); err != nil {
 				return nil, err
 			}
 			if c.b.nc.Stats().Reconnects != c.reconnects || !c.b.nc.IsConnected() {

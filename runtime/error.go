@@ -236,6 +236,12 @@ func (e *apiError) passing() bool {
 	return e.Code == 503 && e.ErrCode != codeNotEnabled && e.ErrCode != codeNotEnabledForAccount && e.Unwrap() == ErrUnavailable
 }
 
+// passing reports whether err says that there is no leader for now.
+func passing(err error) bool {
+	e, ok := errors.AsType[*apiError](err)
+	return ok && e.passing() || errors.Is(err, nats.ErrNoResponders)
+}
+
 // lastSequence returns the revision that a conflict of code 10071 carries in its text,
 // "wrong last sequence: 12", or 0.
 func (e *apiError) lastSequence() uint64 {

@@ -1,4 +1,23 @@
 package kvrt
 
+import "context"
+
 // SelectionText shows a selection to the tests.
 func SelectionText(s Selection) (string, error) { return s.pattern, s.err }
+
+// OwnWrites shows the memory of a handle's own writes, with room for 2*half keys, to the tests.
+type OwnWrites struct{ o *ownWrites }
+
+func NewOwnWrites(half int) OwnWrites               { return OwnWrites{newOwnWrites(half, 1)} }
+func (o OwnWrites) Add(key string, revision uint64) { o.o.add(key, revision) }
+func (o OwnWrites) Floor(key string) (uint64, bool) { return o.o.floor(key) }
+func (o OwnWrites) Len() int                        { return len(o.o.recent) + len(o.o.older) }
+func (o OwnWrites) Age()                            { o.o.begun = o.o.begun.Add(-replicaLag) }
+func (o OwnWrites) BucketIsAnother()                { o.o.confirm(2) }
+
+// Barriers shows to the tests how linearizable reads share barriers.
+type Barriers struct{ b barriers }
+
+func (b *Barriers) Pass(ctx context.Context, write func(context.Context) (uint64, error)) (uint64, error) {
+	return b.b.pass(ctx, write)
+}

@@ -26,6 +26,7 @@ type proxy struct {
 
 	mu    sync.Mutex
 	deaf  bool // what the server says is lost
+	down  bool // nobody gets through
 	conns []net.Conn
 	wg    sync.WaitGroup
 }
@@ -58,8 +59,15 @@ func (p *proxy) accept() {
 			continue
 		}
 		p.mu.Lock()
-		p.conns = append(p.conns, client, backend)
+		down := p.down
+		if !down {
+			p.conns = append(p.conns, client, backend)
+		}
 		p.mu.Unlock()
+		if down {
+			_, _ = client.Close(), backend.Close()
+			continue
+		}
 		p.wg.Go(func() { _, _ = io.Copy(backend, client); _ = backend.Close() })
 		p.wg.Go(func() { _, _ = io.Copy(talk{client, p}, backend); _ = client.Close() })
 	}
@@ -87,6 +95,16 @@ func (p *proxy) setDeaf(deaf bool) {
 	p.mu.Unlock()
 }
 
+// setDown cuts all connections and lets no other through, or lets them through again.
+func (p *proxy) setDown(down bool) {
+	p.mu.Lock()
+	p.down = down
+	p.mu.Unlock()
+	if down {
+		p.cut()
+	}
+}
+
 // cut ends all connections; the client may connect again.
 func (p *proxy) cut() {
 	p.mu.Lock()
@@ -99,7 +117,8 @@ func (p *proxy) cut() {
 
 func (p *proxy) connect(t *testing.T) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect("nats://"+p.listener.Addr().String(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
+	nc, err := nats.Connect("nats://"+p.listener.Addr().String(), nats.MaxReconnects(-1),
+		nats.ReconnectWait(10*time.Millisecond), nats.IgnoreDiscoveredServers())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,12 +156,13 @@ func loseAnswer(t *testing.T, p *proxy, there *shop, landed uint64, write func(d
 }
 
 func TestAWriteWhoseAnswerGotLost(t *testing.T) {
-	for _, history := range []int{1, 10} {
-		t.Run(fmt.Sprint("history ", history), func(t *testing.T) {
-			server := kvtest.StartServer(t)
-			cfg := kvrt.BucketConfig{Name: "SHOP", History: history}
-			there := ensureShop(t, server.Connect(t), cfg)
-			p := startProxy(t, server)
+	for _, c := range []struct{ replicas, history int }{{1, 1}, {1, 10}, {3, 1}, {3, 10}} {
+		history := c.history
+		t.Run(fmt.Sprintf("R%d history %d", c.replicas, history), func(t *testing.T) {
+			cluster := kvtest.StartServers(t, c.replicas)
+			cfg := kvrt.BucketConfig{Name: "SHOP", History: history, Replicas: c.replicas}
+			there := ensureShop(t, cluster.Connect(t), cfg)
+			p := startProxy(t, cluster.Servers[0])
 			here := ensureShop(t, p.connect(t), cfg)
 			ctx := within(t, time.Minute)
 			var rev uint64
@@ -186,9 +206,17 @@ func TestAWriteWhoseAnswerGotLost(t *testing.T) {
 			if err != nil || e.Value != 6 {
 				t.Fatalf("Modify: %+v, %v", e, err)
 			}
-			got, err := there.counter.Get(ctx, counterKey{})
+			got, err := there.counter.Get(ctx, counterKey{}, kvrt.AtLeast(6))
 			if err != nil || got.Value != 6 {
 				t.Fatalf("%+v, %v", got, err)
+			}
+			// So is a guarded delete.
+			loseAnswer(t, p, there, 7, func(deafen func()) {
+				deafen()
+				rev, err = here.counter.Delete(ctx, counterKey{}, kvrt.IfRevision(6))
+			}, func() {})
+			if err != nil || rev != 7 {
+				t.Fatalf("Delete: %d, %v", rev, err)
 			}
 		})
 	}

@@ -53,7 +53,10 @@ func (kv *KV[K, V]) Modify(ctx context.Context, key K, fn func(entry *Entry[K, V
 }
 
 func (kv *KV[K, V]) modify(ctx context.Context, key K, name string, fn func(*Entry[K, V]) error, o modifyOptions) (Entry[K, V], error) {
-	read, fromLeader := kv.b.directGet, false
+	// The first attempt takes what any replica has, unless this handle knows of something newer.
+	read, fromLeader := func(ctx context.Context, key string) (rawEntry, error) {
+		return kv.b.latest(ctx, key, readOptions{})
+	}, false
 	for attempts, wait := 0, (backoff{}); ; {
 		raw, err := read(ctx, name)
 		if err != nil && !errors.Is(err, ErrNotFound) {

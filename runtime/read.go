@@ -86,11 +86,82 @@ func (b *Bucket) latest(ctx context.Context, key string, o readOptions) (rawEntr
 	if o.linearizable {
 		return b.linearizableGet(ctx, key)
 	}
-	raw, err := b.directGet(ctx, key)
-	if o.atLeast == 0 || err == nil && raw.revision >= o.atLeast || err != nil && !errors.Is(err, ErrNotFound) {
-		return raw, err
+	own, leader := b.own.floor(key)
+	switch {
+	case o.atLeast > 0:
+		return b.atLeastGet(ctx, key, max(o.atLeast, own))
+	case leader:
+		return b.leaderGet(ctx, key)
 	}
-	return b.leaderGet(ctx, key)
+	for range directTries {
+		raw, err := b.directGet(ctx, key)
+		if raw.revision >= own || err != nil && !errors.Is(err, ErrNotFound) {
+			return raw, err
+		}
+	}
+	raw, err := b.leaderGet(ctx, key)
+	if raw.revision < own && (err == nil || errors.Is(err, ErrNotFound)) && b.own.doubt() {
+		if info, ierr := b.info(ctx); ierr == nil {
+			b.own.confirm(info.incarnation())
+		}
+	}
+	return raw, err
+}
+
+// directTries is how many answers of replicas are taken before the leader is asked.
+const directTries = 2
+
+// atLeastGet reads what is not older than a revision of the bucket.
+func (b *Bucket) atLeastGet(ctx context.Context, key string, revision uint64) (rawEntry, error) {
+	if b.direct {
+		raw, err := b.directGet(ctx, key)
+		if raw.revision >= revision || err != nil && !errors.Is(err, ErrNotFound) {
+			return raw, err
+		}
+		// The key is older, or the replica is. A multi get tells, if there is an entry.
+		wait := backoff{}
+		for tries := 0; raw.revision > 0 && tries < directTries; tries++ {
+			var upTo uint64
+			raw, upTo, err = b.multiGet(ctx, key)
+			if err == nil && (raw.revision >= revision || raw.revision > 0 && upTo >= revision) {
+				return raw, nil
+			}
+			if err != nil || !wait.sleep(ctx) {
+				break // the leader's answer, or its error, counts
+			}
+		}
+	}
+	for wait := (backoff{}); ; {
+		raw, reached, err := b.leaderGetAt(ctx, key, revision)
+		if reached || err != nil && !errors.Is(err, ErrNotFound) {
+			return raw, err
+		}
+		if !wait.sleep(ctx) {
+			return rawEntry{}, fmt.Errorf("%w: the bucket has not reached revision %d: %w", ErrUnavailable, revision, ctx.Err())
+		}
+	}
+}
+
+// leaderGetAt asks the leader; reached tells that it had got as far as the revision. A leader that
+// was just elected may not have, nor may one that was cut off, so both its position before the read
+// and that it still leads count.
+func (b *Bucket) leaderGetAt(ctx context.Context, key string, revision uint64) (raw rawEntry, reached bool, err error) {
+	before, err := b.info(ctx)
+	if err != nil || before.State.LastSeq < revision {
+		return rawEntry{}, false, err
+	}
+	raw, err = b.storedGet(ctx, key, msgGet{LastBySubject: b.stored + key})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return rawEntry{}, false, err
+	}
+	if before.Cluster == nil || raw.revision >= revision {
+		return raw, true, err
+	}
+	after, ierr := b.info(ctx)
+	if ierr != nil {
+		return rawEntry{}, false, ierr
+	}
+	return raw, after.Cluster != nil && after.Cluster.Leader == before.Cluster.Leader, err
 }
 
 // directGet asks any replica for the last message under a key.
@@ -138,82 +209,6 @@ func (b *Bucket) storedGet(ctx context.Context, key string, request msgGet) (raw
 		return rawEntry{}, err
 	}
 	return msg.entry(key)
-}
-
-// linearizableGet writes a barrier and then asks any replica for the key and the barrier together,
-// until that replica has got as far as the barrier.
-func (b *Bucket) linearizableGet(ctx context.Context, key string) (rawEntry, error) {
-	barrier, err := b.store(ctx, &write{
-		key:    reservedKey,
-		header: nats.Header{headerOperation: {"DEL"}},
-	})
-	if err != nil {
-		return rawEntry{}, fmt.Errorf("the barrier of a linearizable read: %w", err)
-	}
-	for wait := (backoff{}); ; {
-		raw, upTo, err := b.multiGet(ctx, key, reservedKey)
-		if err != nil {
-			return rawEntry{}, err
-		}
-		if upTo >= barrier {
-			if raw.revision == 0 {
-				return raw, ErrNotFound
-			}
-			return raw, nil
-		}
-		if !wait.sleep(ctx) {
-			return rawEntry{}, fmt.Errorf("%w: no replica has reached revision %d: %w", ErrUnavailable, barrier, ctx.Err())
-		}
-	}
-}
-
-// multiGet asks one replica for several keys at once, and returns the entry of the first one and
-// the position of the replica.
-func (b *Bucket) multiGet(ctx context.Context, keys ...string) (first rawEntry, upTo uint64, err error) {
-	subjects := make([]string, len(keys))
-	for i, key := range keys {
-		subjects[i] = b.stored + key
-	}
-	request, err := json.Marshal(msgGet{MultiLast: subjects})
-	if err != nil {
-		return first, 0, err
-	}
-	if err := b.waitConnected(ctx); err != nil {
-		return first, 0, err
-	}
-	inbox := b.nc.NewInbox()
-	sub, err := b.nc.SubscribeSync(inbox)
-	if err != nil {
-		return first, 0, connErr(err)
-	}
-	defer sub.Unsubscribe() //nolint:errcheck // the subscription is ours alone
-	if err := b.nc.PublishRequest(b.api+"DIRECT.GET."+b.stream, inbox, request); err != nil {
-		return first, 0, connErr(err)
-	}
-	for {
-		msg, err := sub.NextMsgWithContext(ctx)
-		if err != nil {
-			return first, 0, b.ended(ctx, connErr(err))
-		}
-		switch msg.Header.Get(headerStatus) {
-		case "":
-			if msg.Header.Get(headerSubject) != subjects[0] {
-				continue
-			}
-			if first, err = parseGet(keys[0], msg); err != nil {
-				return first, 0, err
-			}
-		case "204":
-			upTo, err := parseUint(msg.Header.Get("Nats-UpTo-Sequence"))
-			return first, upTo, err
-		case "404":
-			return first, 0, nil
-		case "503":
-			return first, 0, connErr(nats.ErrNoResponders)
-		default:
-			return first, 0, fmt.Errorf("unexpected answer to a multi get: %s %s", msg.Header.Get(headerStatus), msg.Header.Get("Description"))
-		}
-	}
 }
 
 // GetRevision returns what was stored under key at a revision, a value or a marker, or ErrNotFound

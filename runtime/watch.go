@@ -21,6 +21,7 @@ type watchOptions struct {
 	history       bool
 	ignoreDeletes bool
 	metaOnly      bool
+	trackKeys     bool
 	resume        Position
 }
 
@@ -36,6 +37,14 @@ func IgnoreDeletes() WatchOption { return func(o *watchOptions) { o.ignoreDelete
 
 // MetaOnly has the server send no values: Value is zero in all events.
 func MetaOnly() WatchOption { return func(o *watchOptions) { o.metaOnly = true } }
+
+// TrackKeys has the watcher remember the keys that it has reported and that have a value, some 100
+// bytes for each. When it was detached for a while it lists the bucket's keys, and reports a Delete
+// for every key that is gone without a trace, since its marker was removed too. Such a Delete has no
+// time of creation, and its Revision is that of the bucket when it was found. Without TrackKeys a
+// watcher cannot know. A reader so slow that a key is deleted and compacted before it has read up to
+// there misses that in both cases.
+func TrackKeys() WatchOption { return func(o *watchOptions) { o.trackKeys = true } }
 
 // ResumeFrom goes on after a position that an earlier watcher of the same keys had reached; Synced
 // comes when it has caught up. If the bucket has been created again since, or has lost what the
@@ -105,9 +114,10 @@ type watching[E any] struct {
 	match   func(raw *rawEntry, meta bool) (E, bool)
 	control func(Op) E
 
-	c      *consumer
-	at     Position // of the last message seen
-	synced bool
+	c       *consumer
+	at      Position // of the last message seen
+	synced  bool
+	tracked *keySet // with TrackKeys
 	// latest: until it is synced, the copy consists of the latest revision of each key.
 	latest bool
 }
@@ -118,6 +128,9 @@ func watch[E any](ctx context.Context, b *Bucket, filter string, opts []WatchOpt
 	w := &watching[E]{Watcher: newWatcher[E](cancel), b: b, filter: filter, match: match, control: control}
 	for _, opt := range opts {
 		opt(&w.opts)
+	}
+	if w.opts.trackKeys {
+		w.tracked = newKeySet()
 	}
 	reset := false
 	err := b.doUntimed(ctx, "watch", filter, func(ctx context.Context) error {
@@ -173,6 +186,9 @@ func (w *watching[E]) attach(ctx context.Context) (reset bool, err error) {
 		c.close()
 		reset = true
 		w.at, w.synced, w.latest = Position{incarnation: c.incarnation}, false, !w.opts.history
+		if w.tracked != nil {
+			w.tracked = newKeySet()
+		}
 	}
 }
 
@@ -232,6 +248,12 @@ func (w *watching[E]) reattach(ctx context.Context) (reset bool, err error) {
 		attachCtx, cancel := context.WithTimeout(ctx, w.b.timeout)
 		reset, err = w.attach(attachCtx)
 		cancel()
+		if err == nil && w.tracked != nil && !reset {
+			if err = w.relist(ctx); err != nil {
+				w.c.close()
+				w.c = nil
+			}
+		}
 		switch {
 		case err == nil:
 			return reset, nil
@@ -247,6 +269,10 @@ func (w *watching[E]) reattach(ctx context.Context) (reset bool, err error) {
 		default:
 			gone = time.Time{}
 		}
+		if wait.tries == 3 {
+			w.b.log.LogAttrs(ctx, slog.LevelWarn, "watch cannot attach, and tries on", slog.String("bucket", w.b.name),
+				slog.String("filter", w.filter), slog.String("reason", err.Error()))
+		}
 		if !wait.sleep(ctx) {
 			return false, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
@@ -255,13 +281,18 @@ func (w *watching[E]) reattach(ctx context.Context) (reset bool, err error) {
 
 // deliver sends events until the consumer detaches (an error) or ctx ends.
 func (w *watching[E]) deliver(ctx context.Context) error {
-	if !w.synced && w.c.completeAtOnce() && !w.sync(ctx) {
-		return nil
-	}
-	if w.synced {
-		w.c.settled()
-	}
-	for {
+	for complete := w.c.completeAtOnce(); ; {
+		if w.tracked.due(w.at.sequence) && !w.sweep(ctx) {
+			return nil
+		}
+		if !w.tracked.listed() {
+			if !w.synced && complete && !w.sync(ctx) {
+				return nil
+			}
+			if w.synced {
+				w.c.settled()
+			}
+		}
 		d, err := w.c.next(ctx)
 		if err != nil {
 			return err
@@ -272,19 +303,19 @@ func (w *watching[E]) deliver(ctx context.Context) error {
 				return nil
 			}
 		}
-		if !w.synced && w.c.complete(&d) && !w.sync(ctx) {
-			return nil
-		}
+		complete = complete || w.c.complete(&d)
 	}
 }
 
 // event delivers a message, or moves the position past what is none. It reports false when ctx ends.
 func (w *watching[E]) event(ctx context.Context, d *delivery) bool {
 	if d.msg != nil {
-		raw, ok := w.c.entry(d)
-		if ok && (raw.op == Put || !w.opts.ignoreDeletes) {
+		if raw, ok := w.c.entry(d); ok {
 			if event, ok := w.match(&raw, w.opts.metaOnly); ok {
-				return w.send(ctx, event, w.at)
+				w.tracked.note(raw.key, raw.op, raw.revision)
+				if raw.op == Put || !w.opts.ignoreDeletes {
+					return w.send(ctx, event, w.at)
+				}
 			}
 		}
 	}
@@ -295,6 +326,5 @@ func (w *watching[E]) event(ctx context.Context, d *delivery) bool {
 // sync ends an initial copy.
 func (w *watching[E]) sync(ctx context.Context) bool {
 	w.synced = true
-	w.c.settled()
 	return w.send(ctx, w.control(Synced), w.at)
 }

@@ -17,7 +17,8 @@ import (
 // delivery down; nothing is dropped, and memory stays bounded.
 //
 // What happened while the watcher was detached is known from what the bucket still has. A key that
-// was deleted and whose marker was removed too, all in such a gap, is not reported.
+// was deleted and whose marker was removed too, all in such a gap, is not reported
+// unless the watch was made with TrackKeys.
 type Watcher[E any] struct {
 	updates chan E
 	cancel  context.CancelFunc

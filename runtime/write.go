@@ -212,37 +212,46 @@ func (b *Bucket) store(ctx context.Context, w *write) (uint64, error) {
 	if err := b.checkSize(ctx, w); err != nil {
 		return 0, err
 	}
+	revision, err := b.deliver(ctx, w, id)
+	if err == nil && w.key != reservedKey {
+		b.own.add(w.key, revision)
+	}
+	return revision, err
+}
+
+func (b *Bucket) deliver(ctx context.Context, w *write, id string) (uint64, error) {
 	msg := &nats.Msg{Subject: b.write + subjectPrefix(b.name) + w.key, Header: w.header, Data: w.data}
+	limit := time.Duration(0)
+	if w.guarded {
+		limit = firstAttempt
+	}
 	var lost *lostError // the last attempt that may have landed
-	for wait := (backoff{}); ; {
-		reply, err := b.roundTrip(ctx, msg)
-		if err == nil {
-			revision, err := parseAck(reply.Data)
-			if err == nil || lost == nil {
-				return revision, err
-			}
-			if !errors.Is(err, ErrConflict) {
-				return 0, fmt.Errorf("%w: %w, and then: %w", ErrUnknownOutcome, lost, err)
-			}
-			revision, err = b.resolve(ctx, w, id)
+	for wait := (backoff{}); ; limit *= 2 {
+		revision, err := b.publish(ctx, msg, limit)
+		this, unanswered := errors.AsType[*lostError](err)
+		switch {
+		case err == nil:
+			return revision, nil
+		case unanswered && !w.guarded:
+			return 0, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+		case unanswered:
+			lost = this
+		case lost != nil && errors.Is(err, ErrConflict):
+			revision, err := b.resolve(ctx, w, id)
 			if !errors.Is(err, errNotYet) {
 				return revision, err
 			}
-		} else if this, ok := errors.AsType[*lostError](err); ok {
-			lost = this
-			if !w.guarded {
-				return 0, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
-			}
-		} else if lost != nil {
+		case lost != nil && !passing(err):
 			return 0, fmt.Errorf("%w: %w, and then: %w", ErrUnknownOutcome, lost, err)
-		} else if !errors.Is(err, nats.ErrNoResponders) {
+		case lost == nil && !errors.Is(err, nats.ErrNoResponders):
 			return 0, err
-		} else if _, ierr := b.info(ctx); ierr != nil {
+		case lost == nil:
 			// Nobody listens on the subject, because there is no bucket, or no leader for now.
-			if errors.Is(ierr, ErrPermission) {
+			if _, ierr := b.info(ctx); errors.Is(ierr, ErrPermission) {
 				return 0, err
+			} else if ierr != nil {
+				return 0, ierr
 			}
-			return 0, ierr
 		}
 		if !wait.sleep(ctx) {
 			if lost != nil {
@@ -253,6 +262,15 @@ func (b *Bucket) store(ctx context.Context, w *write) (uint64, error) {
 	}
 }
 
+// publish is one attempt.
+func (b *Bucket) publish(ctx context.Context, msg *nats.Msg, limit time.Duration) (uint64, error) {
+	reply, err := b.roundTrip(ctx, msg, limit)
+	if err != nil {
+		return 0, err
+	}
+	return parseAck(reply.Data)
+}
+
 // errNotYet: the stream has not decided yet; the guarded write may be repeated.
 var errNotYet = errors.New("not decided yet")
 
@@ -261,6 +279,12 @@ var errNotYet = errors.New("not decided yet")
 func (b *Bucket) resolve(ctx context.Context, w *write, id string) (uint64, error) {
 	subject := b.stored + w.key
 	next, err := b.storedGet(ctx, w.key, msgGet{Sequence: w.expect + 1, NextBySubject: subject})
+	if errors.Is(err, ErrPermission) && b.direct {
+		// What a client with grants for single keys can see: the latest message.
+		if latest, derr := b.directGet(ctx, w.key); derr == nil && latest.opID == id {
+			return latest.revision, nil
+		}
+	}
 	switch {
 	case errors.Is(err, ErrNotFound):
 		if w.expect == 0 {
