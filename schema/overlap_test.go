@@ -354,7 +354,7 @@ func TestEnumsOfManyWordsAreComparedQuickly(t *testing.T) {
 	if example, ok := overlapOf(enum("x"), enum("y")); ok {
 		t.Errorf("words that differ in their last letter share %q", example)
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 30*time.Second { // pair by pair it would be minutes
 		t.Errorf("comparing 20,000 words with 20,000 took %v", took)
 	}
 }
