@@ -79,6 +79,7 @@ func TestTrackKeysReportsWhatVanishedInAGap(t *testing.T) {
 			// The next gap tells nothing twice; what is seen anyway is not told again.
 			remove(t, there, "a", 0)
 			expect(t, tracking, "Delete a/0")
+			expect(t, plain, "Delete a/0")
 			away(t, p, js.Conn().IsConnected, func() {
 				if err := there.b.Compact(ctx); err != nil {
 					t.Fatal(err)
@@ -86,7 +87,7 @@ func TestTrackKeysReportsWhatVanishedInAGap(t *testing.T) {
 			})
 			put(t, there, "a", 8, 8)
 			expect(t, tracking, "Put a/8 8")
-			expect(t, plain, "Delete a/0", "Put a/8 8")
+			expect(t, plain, "Put a/8 8")
 		})
 	}
 }
