@@ -1,10 +1,11 @@
-// Package kvtest runs real NATS servers with JetStream inside a test: on random ports of the
+// Package kvtest runs real NATS servers with JetStream inside a test: on free ports of the
 // loopback interface, in temporary folders, and stopped with the test. There is no fake; a server
 // is ready in some milliseconds.
 package kvtest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"testing"
@@ -38,7 +39,11 @@ type Server struct {
 // starts: accounts, permissions, limits.
 func StartServer(t testing.TB, configure ...func(*server.Options)) *Server {
 	t.Helper()
-	opts := options(t.TempDir())
+	ports, err := freePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := options(t.TempDir(), ports[0])
 	for _, f := range configure {
 		f(opts)
 	}
@@ -48,10 +53,10 @@ func StartServer(t testing.TB, configure ...func(*server.Options)) *Server {
 	return s
 }
 
-func options(dir string) *server.Options {
+func options(dir string, port int) *server.Options {
 	return &server.Options{
 		Host:      "127.0.0.1",
-		Port:      server.RANDOM_PORT,
+		Port:      port,
 		JetStream: true,
 		StoreDir:  dir,
 		NoLog:     true,
@@ -80,7 +85,6 @@ func (s *Server) start() error {
 	if !running.ReadyForConnections(startTimeout) {
 		return fmt.Errorf("kvtest: the server is not ready after %v", startTimeout)
 	}
-	s.opts.Port = running.Addr().(*net.TCPAddr).Port
 	return nil
 }
 
@@ -133,20 +137,21 @@ func StartServers(t testing.TB, n int) *Cluster {
 		return &Cluster{Servers: []*Server{StartServer(t)}}
 	}
 	dir := t.TempDir()
-	ports, err := freePorts(n)
+	ports, err := freePorts(2 * n)
 	if err != nil {
 		t.Fatal(err)
 	}
+	clients, peers := ports[:n], ports[n:]
 	var routes string
-	for i, port := range ports {
+	for i, port := range peers {
 		if i > 0 {
 			routes += ","
 		}
 		routes += fmt.Sprintf("nats://127.0.0.1:%d", port)
 	}
 	c := &Cluster{}
-	for i, port := range ports {
-		opts := options(filepath.Join(dir, fmt.Sprint(i)))
+	for i, port := range peers {
+		opts := options(filepath.Join(dir, fmt.Sprint(i)), clients[i])
 		opts.ServerName = fmt.Sprintf("n%d", i+1)
 		opts.Cluster = server.ClusterOpts{Name: "kvtest", Host: "127.0.0.1", Port: port}
 		opts.Routes = server.RoutesFromStr(routes)
@@ -212,16 +217,28 @@ func (c *Cluster) Connect(t testing.TB, opts ...nats.Option) jetstream.JetStream
 	return connect(t, urls, opts)
 }
 
-// freePorts returns ports of the loopback interface that nobody listens on.
+// Ports are taken from below the range out of which systems give ports to outgoing connections and
+// to listeners that name none (32768 to 60999 on Linux, 49152 to 65535 elsewhere): a port from there
+// may be gone when a server that was stopped comes back for it, and before it is first used.
+const (
+	firstPort = 20000
+	lastPort  = 32000
+)
+
+// freePorts returns n different ports of the loopback interface that nobody listens on.
 func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	var ports []int
+	for range 1000 {
+		if len(ports) == n {
+			return ports, nil
+		}
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			return nil, fmt.Errorf("kvtest: %w", err)
+			continue
 		}
 		defer func() { _ = l.Close() }() // after all are taken, so that they differ
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		ports = append(ports, port)
 	}
-	return ports, nil
+	return nil, fmt.Errorf("kvtest: no %d free ports between %d and %d", n, firstPort, lastPort)
 }
