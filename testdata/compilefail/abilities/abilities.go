@@ -1,0 +1,50 @@
+// Package abilities uses what its buckets cannot do. The comment at the end of a line is what the
+// compiler has to say about it.
+package abilities
+
+import (
+	"context"
+	"time"
+
+	kvrt "github.com/kvgen/kvgen/runtime"
+	"github.com/kvgen/kvgen/testdata/golden/everything"
+)
+
+func readOnlyKey(ctx context.Context, b *everything.MainBucket) {
+	_, _ = b.Seen.Get(ctx)
+	_, _ = b.Seen.Put(ctx, time.Time{}) // ERROR: b.Seen.Put undefined (type everything.SeenKV has no field or method Put)
+	_, _ = b.Seen.Delete(ctx)           // ERROR: b.Seen.Delete undefined (type everything.SeenKV has no field or method Delete)
+	_ = b.Seen.Modify                   // ERROR: b.Seen.Modify undefined (type everything.SeenKV has no field or method Modify)
+}
+
+func writeOnlyKey(ctx context.Context, b *everything.MainBucket, key everything.SinkKey) {
+	_, _ = b.Sink.Put(ctx, key, 1)
+	_, _ = b.Sink.Get(ctx, key) // ERROR: b.Sink.Get undefined (type everything.SinkKV has no field or method Get)
+	_, _ = b.Sink.Watch(ctx)    // ERROR: b.Sink.Watch undefined (type everything.SinkKV has no field or method Watch)
+	_ = b.Sink.GetOrCreate      // ERROR: b.Sink.GetOrCreate undefined (type everything.SinkKV has no field or method GetOrCreate)
+}
+
+func mirror(ctx context.Context, b *everything.CopyBucket, key everything.TreeKey) {
+	_, _ = b.Tree.Get(ctx, key)
+	_, _ = b.Tree.Put(ctx, key, "x") // ERROR: b.Tree.Put undefined (type everything.CopyTreeKV has no field or method Put)
+	_, _ = b.Tree.Purge(ctx, key)    // ERROR: b.Tree.Purge undefined (type everything.CopyTreeKV has no field or method Purge)
+}
+
+func noHistory(ctx context.Context, b *everything.ShortBucket, key everything.ShortNoteKey) {
+	_, _ = b.Note.History(ctx, key)        // ERROR: b.Note.History undefined (type everything.ShortNoteKV has no field or method History)
+	_, _ = b.Note.GetRevision(ctx, key, 1) // ERROR: b.Note.GetRevision undefined (type everything.ShortNoteKV has no field or method GetRevision)
+}
+
+func ttl(ctx context.Context, main *everything.MainBucket, short *everything.ShortBucket) {
+	_, _ = short.Note.Put(ctx, everything.ShortNoteKey{}, "x", kvrt.TTL(time.Minute))
+	_, _ = main.Tree.Put(ctx, everything.TreeKey{}, "x", kvrt.TTL(time.Minute)) // ERROR: too many arguments in call to main.Tree.Put
+}
+
+func linearizable(ctx context.Context, main *everything.MainBucket, short *everything.ShortBucket) {
+	_, _ = main.Tree.Get(ctx, everything.TreeKey{}, kvrt.Linearizable())
+	_, _ = short.Note.Get(ctx, everything.ShortNoteKey{}, kvrt.Linearizable()) // ERROR: cannot use kvrt.Linearizable() (value of interface type kvrt.StrongReadOption) as kvrt.ReadOption value in argument to short.Note.Get: kvrt.StrongReadOption does not implement kvrt.ReadOption
+}
+
+func transactions(b *everything.ShortBucket) {
+	_ = b.Txn // ERROR: b.Txn undefined (type *everything.ShortBucket has no field or method Txn)
+}
