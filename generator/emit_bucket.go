@@ -24,6 +24,9 @@ func emitBucket(u *unit, b *bucketUnit) *emitter {
 	for i := range b.Accessors {
 		e.accessor(b, &b.Accessors[i])
 	}
+	if b.Settings.Transactions {
+		e.transactions(b)
+	}
 	return e
 }
 

@@ -229,6 +229,8 @@ func argumentParam(a *accessor, arg argument) *jen.Statement {
 	switch arg {
 	case argKey:
 		return jen.Id("key").Id(a.Key + "Key")
+	case argKeys:
+		return jen.Id("keys").Index().Id(a.Key + "Key")
 	case argFilter:
 		return jen.Id("filter").Id(a.Key + "Filter")
 	case argValue:
@@ -248,6 +250,8 @@ func argumentValue(a *accessor, arg argument) *jen.Statement {
 			return jen.Id(a.Key + "Key").Values()
 		}
 		return jen.Id("key")
+	case argKeys:
+		return jen.Id("keys")
 	case argFilter:
 		return jen.Id("filter").Dot("selection").Call()
 	case argValue:
@@ -263,6 +267,10 @@ func results(a *accessor, r result) []jen.Code {
 	switch r {
 	case resultEntry:
 		return []jen.Code{entry, jen.Error()}
+	case resultEntryMap:
+		return []jen.Code{jen.Map(jen.Id(a.Key + "Key")).Add(entry), jen.Error()}
+	case resultDone:
+		return []jen.Code{jen.Error()}
 	case resultKeys:
 		return []jen.Code{jen.Qual("iter", "Seq2").Types(jen.Id(a.Key+"Key"), jen.Error())}
 	case resultEntries:

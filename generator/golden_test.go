@@ -197,6 +197,55 @@ func TestGeneratedCodecsSurviveTheWayThroughTheServer(t *testing.T) {
 	}
 }
 
+func TestGeneratedTransactionsChangeSeveralKeys(t *testing.T) {
+	ctx := t.Context()
+	b, err := everything.EnsureMain(ctx, kvtest.Start(t), everything.MainParams{Env: "test", Region: "eu"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, other := everything.TreeKey{Root: "r", Path: kvrt.PathOf("a.b", "")}, everything.TreeKey{Root: "r", Path: kvrt.PathOf("c")}
+	if _, err := b.Tree.Put(ctx, leaf, "leaf"); err != nil {
+		t.Fatal(err)
+	}
+	rev, err := b.Txn(ctx, func(tx *everything.MainTxn) error {
+		if _, err := tx.Colors.Get(); !errors.Is(err, kvrt.ErrNotFound) {
+			return fmt.Errorf("a key that is not there: %w", err)
+		}
+		if err := tx.Colors.Create([]everything.Color{everything.ColorRed}); err != nil {
+			return err
+		}
+		leaves, err := tx.Tree.GetMany([]everything.TreeKey{leaf, other})
+		if err != nil || len(leaves) != 1 {
+			return fmt.Errorf("%v, %w", leaves, err)
+		}
+		if err := tx.Tree.Update(leaf, leaves[leaf].Value+"s", leaves[leaf].Revision); err != nil {
+			return err
+		}
+		if _, err := tx.Seen.Get(); !errors.Is(err, kvrt.ErrNotFound) { // may only be read
+			return fmt.Errorf("a key that is not there: %w", err)
+		}
+		if err := tx.Sink.Put(everything.SinkKey{ID: "x"}, 1.5); err != nil { // may only be written
+			return err
+		}
+		if err := tx.Color.Put("blue"); !errors.Is(err, kvrt.ErrInvalidValue) {
+			return fmt.Errorf("a word that the schema does not know: %w", err)
+		}
+		return tx.Document.Delete()
+	}, kvrt.MaxAttempts(3))
+	if err != nil || rev == 0 {
+		t.Fatal(rev, err)
+	}
+	if e, err := b.Tree.Get(ctx, leaf); err != nil || e.Value != "leafs" {
+		t.Fatal(e, err)
+	}
+	if e, err := b.Colors.Get(ctx); err != nil || len(e.Value) != 1 || e.Revision >= rev {
+		t.Fatal(e, err)
+	}
+	if _, err := b.Tree.Modify(ctx, leaf, func(e *everything.TreeEntry) error { e.Value = "x"; return nil }, kvrt.MaxAttempts(3)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestValuesThatBreakAConstraintAreRefusedWithTheirPath(t *testing.T) {
 	ctx := t.Context()
 	b, err := everything.EnsureMain(ctx, kvtest.Start(t), everything.MainParams{Env: "test", Region: "eu"})

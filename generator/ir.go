@@ -297,6 +297,8 @@ type accessor struct {
 	Text      string // the key's description
 	Value     typeRef
 	Ops       []operation
+	TxnName   string      // in transactions: "OrderTxnKV"; empty where the bucket has none
+	TxnOps    []operation // without context
 }
 
 // argument is a parameter of an operation, after the context.
@@ -304,6 +306,7 @@ type argument int
 
 const (
 	argKey argument = iota
+	argKeys
 	argFilter
 	argValue
 	argRevision
@@ -316,6 +319,8 @@ type result int
 
 const (
 	resultEntry     result = iota
+	resultEntryMap         // entries by key
+	resultDone             // nothing but an error
 	resultKeys             // sequence of keys
 	resultEntries          // sequence of entries
 	resultCount            // number of keys

@@ -341,7 +341,7 @@ var reserved = map[string]string{
 }
 
 // locals are the variables and parameters of generated functions, and what Go declares for all.
-var locals = strings.Fields(`a b created ctx d e entry err f filter fn i j js k key l m opts params revision v value x y z
+var locals = strings.Fields(`a b created ctx d e entry err f filter fn i j js k key l m opts params revision tx v value x y z
 	any append bool byte cap clear close comparable complex complex128 complex64 copy delete error false float32 float64
 	imag int int16 int32 int64 int8 iota len make max min new nil panic print println real recover rune string true
 	uint uint16 uint32 uint64 uint8 uintptr`)

@@ -2,7 +2,11 @@
 
 package generator
 
-import "github.com/kvgen/kvgen/schema"
+import (
+	"strings"
+
+	"github.com/kvgen/kvgen/schema"
+)
 
 // ability is what a key allows in a bucket.
 type ability struct {
@@ -27,10 +31,63 @@ func (l *lowerer) accessor(b *schema.Bucket, k *schema.Key) accessor {
 	if b.KeysFrom != nil {
 		goName = b.GoName + goName
 	}
-	return accessor{
+	a := accessor{
 		GoName: goName, FieldName: k.FieldName, Key: k.GoName, Pattern: k.Pattern.Text.Value,
 		Singleton: can.singleton, Text: k.Description.Value, Value: l.typeRef(k.Value), Ops: operations(can),
 	}
+	if b.Transactions.Value {
+		a.TxnName, a.TxnOps = strings.TrimSuffix(goName, "KV")+"TxnKV", txnOperations(can)
+	}
+	return a
+}
+
+// txnOperations lists the methods for what can be done within a transaction.
+func txnOperations(can ability) []operation {
+	var ops []operation
+	add := func(op operation) {
+		op.Pass, op.Call = op.Args, op.Name
+		if can.singleton {
+			op.Args = withoutKey(op.Args)
+		}
+		ops = append(ops, op)
+	}
+	if can.read {
+		doc := "returns the entry under key, or kvrt.ErrNotFound."
+		if can.singleton {
+			doc = "returns the entry, or kvrt.ErrNotFound."
+		}
+		add(operation{Name: "Get", Doc: doc, Args: []argument{argKey}, Result: resultEntry})
+	}
+	if can.read && !can.singleton {
+		add(operation{
+			Name: "GetMany", Doc: "returns the entries under those of the keys that have a value.",
+			Args: []argument{argKeys}, Result: resultEntryMap,
+		})
+	}
+	if can.write {
+		ttl, within := "", ""
+		if can.ttl {
+			ttl = "TTLOption"
+			within = " kvrt.TTL says how long it lives."
+		}
+		add(operation{
+			Name: "Put", Doc: "stores value, whatever was there before." + within,
+			Args: []argument{argKey, argValue}, Options: ttl, Result: resultDone,
+		})
+		add(operation{
+			Name: "Create", Doc: "stores value if there is none, else it returns kvrt.ErrExists." + within,
+			Args: []argument{argKey, argValue}, Options: ttl, Result: resultDone,
+		})
+		add(operation{
+			Name: "Update", Doc: "stores value if revision is the latest one, else it returns kvrt.ErrConflict." + within,
+			Args: []argument{argKey, argValue, argRevision}, Options: ttl, Result: resultDone,
+		})
+		add(operation{
+			Name: "Delete", Doc: "stores a marker that there is no value.",
+			Args: []argument{argKey}, Result: resultDone,
+		})
+	}
+	return ops
 }
 
 // operations lists the methods for what can be done.

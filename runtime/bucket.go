@@ -25,6 +25,7 @@ type Bucket struct {
 	direct     bool   // the stream allows direct gets
 	history    int64  // revisions kept of each key when it was bound
 	maxMsgSize int64  // limit of a message when it was bound; not positive for none
+	rollup     bool   // the stream allowed a message to replace the earlier ones of its key
 	log        *slog.Logger
 	intercept  Interceptor
 
@@ -210,5 +211,6 @@ func (b *Bucket) bind(info *streamInfo) {
 	b.direct = info.Config.AllowDirect
 	b.history = info.Config.MaxMsgsPerSubject
 	b.maxMsgSize = info.Config.MaxMsgSize
+	b.rollup = info.Config.AllowRollup && !info.Config.DenyPurge
 	b.own = newOwnWrites(ownWritesHalf, info.incarnation())
 }

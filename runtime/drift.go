@@ -52,6 +52,8 @@ type liveStream struct {
 	Metadata          map[string]string `json:"metadata"`
 	AllowAtomic       bool              `json:"allow_atomic"`
 	AllowDirect       bool              `json:"allow_direct"`
+	AllowRollup       bool              `json:"allow_rollup_hdrs"`
+	DenyPurge         bool              `json:"deny_purge"`
 	Mirror            *streamSource     `json:"mirror"`
 	Sources           []streamSource    `json:"sources"`
 }

@@ -26,7 +26,7 @@ var (
 	ErrUnavailable = errors.New("bucket unavailable")
 	// ErrBucketFull: the limit of the bucket (max_bytes) or of its account or server is reached; nothing was written.
 	ErrBucketFull = errors.New("bucket full")
-	// ErrContention: Modify gave up after its attempts (MaxAttempts).
+	// ErrContention: Modify or Txn gave up after its attempts (MaxAttempts).
 	ErrContention = errors.New("too much contention")
 	// ErrUnknownOutcome: the write may or may not have landed, and reading back could not tell.
 	ErrUnknownOutcome = errors.New("outcome of the write is unknown")
@@ -53,8 +53,10 @@ var (
 	ErrIncomplete = errors.New("incomplete result")
 	// ErrPermission: the server refused the subject named in the message.
 	ErrPermission = errors.New("permission denied")
-	// ErrUnsupported: the server is too old for what was asked.
+	// ErrUnsupported: the server is too old for what was asked, or the bucket does not allow it.
 	ErrUnsupported = errors.New("not supported by the server")
+	// ErrTxnEnded: a transaction was used after its function had returned.
+	ErrTxnEnded = errors.New("transaction has ended")
 )
 
 // twinError is a sentinel that also answers for the error nats.go uses for the same thing.
@@ -191,7 +193,11 @@ const (
 	codeMessageTTLInvalid      = 10165
 	codeMessageTTLDisabled     = 10166
 	codeWrongLastSequenceConst = 10164 // R3 answers either of the two
+	codeBatchDisabled          = 10174
+	codeBatchIncomplete        = 10176
 	codeRequiredAPILevel       = 10185
+	codeBatchTooLarge          = 10199
+	codeBatchTooMany           = 10210 // open at the same time
 )
 
 // Error gives the sentinel's text and the server's.
@@ -212,7 +218,7 @@ func (e *apiError) Unwrap() error {
 		return ErrNotFound
 	case codeStreamNotFound:
 		return ErrBucketNotFound
-	case codeMessageExceedsMaximum:
+	case codeMessageExceedsMaximum, codeBatchTooLarge:
 		return ErrTooLarge
 	case codeAccountResources, codeInsufficientResources, codeStorageExceeded, codeMaxBytesExceeded:
 		return ErrBucketFull
@@ -222,7 +228,7 @@ func (e *apiError) Unwrap() error {
 			return ErrBucketFull
 		}
 		return ErrUnavailable
-	case codeMessageTTLDisabled, codeMessageTTLInvalid, codeRequiredAPILevel:
+	case codeMessageTTLDisabled, codeMessageTTLInvalid, codeRequiredAPILevel, codeBatchDisabled:
 		return ErrUnsupported
 	}
 	if e.Code == 503 {

@@ -20,13 +20,24 @@ var (
 )
 
 // ModifyOption is an option of Modify: MaxAttempts.
-type ModifyOption func(*modifyOptions)
+type ModifyOption interface{ applyModify(*modifyOptions) }
 
 type modifyOptions struct{ attempts int }
 
-// MaxAttempts lets Modify end with ErrContention after n conflicts. Without it, Modify goes on until
-// its context ends.
-func MaxAttempts(n int) ModifyOption { return func(o *modifyOptions) { o.attempts = n } }
+// AttemptsOption is an option of Modify and of Txn: MaxAttempts.
+type AttemptsOption interface {
+	ModifyOption
+	TxnOption
+}
+
+type maxAttempts int
+
+func (n maxAttempts) applyModify(o *modifyOptions) { o.attempts = int(n) }
+func (n maxAttempts) applyTxn(o *txnOptions)       { o.attempts = int(n) }
+
+// MaxAttempts lets Modify or Txn end with ErrContention after n conflicts. Without it they go on
+// until their context ends.
+func MaxAttempts(n int) AttemptsOption { return maxAttempts(n) }
 
 // Modify reads the entry under key, calls fn with it and stores entry.Value, provided that nobody
 // else has written the key in between; otherwise it starts again, after a short random wait. fn may
@@ -43,7 +54,7 @@ func (kv *KV[K, V]) Modify(ctx context.Context, key K, fn func(entry *Entry[K, V
 	}
 	var o modifyOptions
 	for _, opt := range opts {
-		opt(&o)
+		opt.applyModify(&o)
 	}
 	err = kv.b.do(ctx, "modify", name, func(ctx context.Context) error {
 		entry, err = kv.modify(ctx, key, name, fn, o)

@@ -51,7 +51,8 @@ func AllowDataLoss() OpenOption { return func(o *openOptions) { o.allowLoss = tr
 
 // Open binds to an existing bucket and returns what bind makes of it. It fails with ErrDrift if the
 // bucket lacks what cfg relies on: history above 1, a TTL for each key, transactions, values as
-// large as declared, being writable. Other differences are logged. Generated code calls it.
+// large as declared, being writable; if that is transactions, the error is ErrUnsupported as well.
+// Other differences are logged. Generated code calls it.
 func Open[B any](ctx context.Context, js jetstream.JetStream, cfg BucketConfig, bind func(*Bucket) B, opts ...OpenOption) (B, error) {
 	return bound(ctx, js, cfg, "open", bind, opts, (*Bucket).open)
 }
@@ -101,6 +102,9 @@ func (b *Bucket) open(ctx context.Context, _ openOptions) error {
 	}
 	differences := b.cfg.differences(&info.Config)
 	if err := driftError(differences, "the schema relies on it", func(d difference) bool { return d.missing }); err != nil {
+		if b.cfg.Transactions && !info.Config.AllowAtomic {
+			return fmt.Errorf("%w: %w", ErrUnsupported, err)
+		}
 		return err
 	}
 	for _, d := range differences {

@@ -221,27 +221,35 @@ func (b *Bucket) store(ctx context.Context, w *write) (uint64, error) {
 
 func (b *Bucket) deliver(ctx context.Context, w *write, id string) (uint64, error) {
 	msg := &nats.Msg{Subject: b.write + subjectPrefix(b.name) + w.key, Header: w.header, Data: w.data}
-	limit := time.Duration(0)
-	if w.guarded {
-		limit = firstAttempt
+	send := func(ctx context.Context, limit time.Duration) (uint64, error) { return b.publish(ctx, msg, limit) }
+	if !w.guarded {
+		return b.deliverBy(ctx, 0, send, nil)
 	}
+	return b.deliverBy(ctx, firstAttempt, send, func(ctx context.Context) (uint64, error) { return b.resolve(ctx, w, id) })
+}
+
+// deliverBy sends, again after firstAttempt and so on, until it is known what became of it. What can
+// be repeated, since it lands once at most, has a function that finds out, after a conflict, whether
+// an earlier attempt landed, or returns errNotYet.
+func (b *Bucket) deliverBy(ctx context.Context, limit time.Duration, send func(context.Context, time.Duration) (uint64, error),
+	resolve func(context.Context) (uint64, error)) (uint64, error) {
 	var lost *lostError // the last attempt that may have landed
 	for wait := (backoff{}); ; limit *= 2 {
-		revision, err := b.publish(ctx, msg, limit)
+		revision, err := send(ctx, limit)
 		this, unanswered := errors.AsType[*lostError](err)
 		switch {
 		case err == nil:
 			return revision, nil
-		case unanswered && !w.guarded:
+		case unanswered && resolve == nil:
 			return 0, fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 		case unanswered:
 			lost = this
 		case lost != nil && errors.Is(err, ErrConflict):
-			revision, err := b.resolve(ctx, w, id)
+			revision, err := resolve(ctx)
 			if !errors.Is(err, errNotYet) {
 				return revision, err
 			}
-		case lost != nil && !passing(err):
+		case lost != nil && !passing(err) && !busy(err):
 			return 0, fmt.Errorf("%w: %w, and then: %w", ErrUnknownOutcome, lost, err)
 		case lost == nil && !errors.Is(err, nats.ErrNoResponders):
 			return 0, err

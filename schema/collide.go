@@ -138,6 +138,9 @@ func (c *checker) claimBucket(pkg *scope, f *File, b *Bucket) {
 		if b.KeysFrom != nil {
 			by := claim{f, by.pos, fmt.Sprintf("the accessor of key %q in bucket %q", k.Name.Value, b.Name.Value), goNameHint}
 			pkg.add(b.GoName+k.GoName+"KV", by)
+			if b.Transactions.Value {
+				pkg.add(b.GoName+k.GoName+"TxnKV", by)
+			}
 			if b.AccessTo(k) != WriteOnly {
 				pkg.add(b.GoName+k.GoName+"Cache", by)
 			}
@@ -156,6 +159,9 @@ func (c *checker) claimKey(pkg *scope, f *File, b *Bucket, k *Key) {
 	names := []string{k.GoName + "Key", "Parse" + k.GoName + "Key", k.GoName + "Entry", k.GoName + "Event", k.GoName + "KV"}
 	if k.Access != WriteOnly {
 		names = append(names, k.GoName+"Cache")
+	}
+	if b.Transactions.Value {
+		names = append(names, k.GoName+"TxnKV")
 	}
 	if readSomewhere(f, b, k) && len(k.Params()) > 0 {
 		names = append(names, k.GoName+"Filter")

@@ -99,9 +99,9 @@ package: myshop
 		ID:      "name-collision",
 		Summary: "Two things would have the same name in Go.",
 		Explanation: `Key order generates OrderKey, ParseOrderKey, OrderFilter, OrderEntry, OrderEvent, OrderKV and
-OrderCache; bucket orders generates OrdersBucket, OrdersBucketEvent, OpenOrders, EnsureOrders,
-OrdersConfig, OrdersParams and OrdersTxn; an enum its type, a constant for each word and a list of
-them. All schemas of a folder share these names, and methods such as Bucket, Watch and Txn of a
+OrderCache, and OrderTxnKV where the bucket has transactions; bucket orders generates OrdersBucket,
+OrdersBucketEvent, OpenOrders, EnsureOrders, OrdersConfig, OrdersParams and OrdersTxn; an enum its
+type, a constant for each word and a list of them. All schemas of a folder share these names, and methods such as Bucket, Watch and Txn of a
 bucket, String and Encode of a key, and Validate of a type are taken. Nothing is renamed silently:
 go_name gives one thing another name, and go_prefix all keys of a bucket.`,
 		Bad: `

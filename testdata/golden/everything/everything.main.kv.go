@@ -1535,3 +1535,407 @@ func (a DocumentKV) Modify(ctx context.Context, fn func(entry *DocumentEntry) er
 func (a DocumentKV) GetOrCreate(ctx context.Context, fn func() (json.RawMessage, error)) (entry DocumentEntry, created bool, err error) {
 	return a.kv.GetOrCreate(ctx, DocumentKey{}, fn)
 }
+
+// MainTxn is one attempt of a transaction, as the function given to Txn sees it: its own writes, and for
+// every other key what it read there first. It ends with the function; later calls are kvrt.ErrTxnEnded.
+type MainTxn struct {
+	Item     ItemTxnKV
+	Tree     TreeTxnKV
+	Plain    PlainTxnKV
+	Affix    AffixTxnKV
+	Blob     BlobTxnKV
+	Reversed ReversedTxnKV
+	Message  MessageTxnKV
+	Colors   ColorsTxnKV
+	Color    ColorTxnKV
+	Seen     SeenTxnKV
+	Sink     SinkTxnKV
+	Document DocumentTxnKV
+}
+
+// Txn runs fn, and again while others write what it read, until its writes can be stored, all or none of them and
+// as of one moment. It returns the revision of the last write, or 0 if nothing changed. An error of fn ends it, with
+// nothing written, and is returned as it is.
+func (b *MainBucket) Txn(ctx context.Context, fn func(tx *MainTxn) error, opts ...kvrt.TxnOption) (revision uint64, err error) {
+	return kvrt.RunTxn(ctx, b.bucket, func(tx *kvrt.Txn) error {
+		return fn(&MainTxn{
+			Item:     ItemTxnKV{kvrt.NewTxnKV(tx, b.Item.kv)},
+			Tree:     TreeTxnKV{kvrt.NewTxnKV(tx, b.Tree.kv)},
+			Plain:    PlainTxnKV{kvrt.NewTxnKV(tx, b.Plain.kv)},
+			Affix:    AffixTxnKV{kvrt.NewTxnKV(tx, b.Affix.kv)},
+			Blob:     BlobTxnKV{kvrt.NewTxnKV(tx, b.Blob.kv)},
+			Reversed: ReversedTxnKV{kvrt.NewTxnKV(tx, b.Reversed.kv)},
+			Message:  MessageTxnKV{kvrt.NewTxnKV(tx, b.Message.kv)},
+			Colors:   ColorsTxnKV{kvrt.NewTxnKV(tx, b.Colors.kv)},
+			Color:    ColorTxnKV{kvrt.NewTxnKV(tx, b.Color.kv)},
+			Seen:     SeenTxnKV{kvrt.NewTxnKV(tx, b.Seen.kv)},
+			Sink:     SinkTxnKV{kvrt.NewTxnKV(tx, b.Sink.kv)},
+			Document: DocumentTxnKV{kvrt.NewTxnKV(tx, b.Document.kv)},
+		})
+	}, opts...)
+}
+
+// ItemTxnKV gives access to the keys of pattern item.{name}.{n:int32}.{u:uint}.{ok:bool}.{day:date}.{id:uuid}.{color:Color}.{level:github.com/kvgen/kvgen/testdata/golden/everything/kinds.Level} within a transaction.
+type ItemTxnKV struct {
+	kv kvrt.TxnKV[ItemKey, Item]
+}
+
+// Get returns the entry under key, or kvrt.ErrNotFound.
+func (a ItemTxnKV) Get(key ItemKey) (ItemEntry, error) {
+	return a.kv.Get(key)
+}
+
+// GetMany returns the entries under those of the keys that have a value.
+func (a ItemTxnKV) GetMany(keys []ItemKey) (map[ItemKey]ItemEntry, error) {
+	return a.kv.GetMany(keys)
+}
+
+// Put stores value, whatever was there before.
+func (a ItemTxnKV) Put(key ItemKey, value Item) error {
+	return a.kv.Put(key, value)
+}
+
+// Create stores value if there is none, else it returns kvrt.ErrExists.
+func (a ItemTxnKV) Create(key ItemKey, value Item) error {
+	return a.kv.Create(key, value)
+}
+
+// Update stores value if revision is the latest one, else it returns kvrt.ErrConflict.
+func (a ItemTxnKV) Update(key ItemKey, value Item, revision uint64) error {
+	return a.kv.Update(key, value, revision)
+}
+
+// Delete stores a marker that there is no value.
+func (a ItemTxnKV) Delete(key ItemKey) error {
+	return a.kv.Delete(key)
+}
+
+// TreeTxnKV gives access to the keys of pattern tree.{root}.{path...} within a transaction.
+type TreeTxnKV struct {
+	kv kvrt.TxnKV[TreeKey, string]
+}
+
+// Get returns the entry under key, or kvrt.ErrNotFound.
+func (a TreeTxnKV) Get(key TreeKey) (TreeEntry, error) {
+	return a.kv.Get(key)
+}
+
+// GetMany returns the entries under those of the keys that have a value.
+func (a TreeTxnKV) GetMany(keys []TreeKey) (map[TreeKey]TreeEntry, error) {
+	return a.kv.GetMany(keys)
+}
+
+// Put stores value, whatever was there before.
+func (a TreeTxnKV) Put(key TreeKey, value string) error {
+	return a.kv.Put(key, value)
+}
+
+// Create stores value if there is none, else it returns kvrt.ErrExists.
+func (a TreeTxnKV) Create(key TreeKey, value string) error {
+	return a.kv.Create(key, value)
+}
+
+// Update stores value if revision is the latest one, else it returns kvrt.ErrConflict.
+func (a TreeTxnKV) Update(key TreeKey, value string, revision uint64) error {
+	return a.kv.Update(key, value, revision)
+}
+
+// Delete stores a marker that there is no value.
+func (a TreeTxnKV) Delete(key TreeKey) error {
+	return a.kv.Delete(key)
+}
+
+// PlainTxnKV gives access to the keys of pattern plain.{word} within a transaction.
+type PlainTxnKV struct {
+	kv kvrt.TxnKV[PlainKey, int64]
+}
+
+// Get returns the entry under key, or kvrt.ErrNotFound.
+func (a PlainTxnKV) Get(key PlainKey) (PlainEntry, error) {
+	return a.kv.Get(key)
+}
+
+// GetMany returns the entries under those of the keys that have a value.
+func (a PlainTxnKV) GetMany(keys []PlainKey) (map[PlainKey]PlainEntry, error) {
+	return a.kv.GetMany(keys)
+}
+
+// Put stores value, whatever was there before.
+func (a PlainTxnKV) Put(key PlainKey, value int64) error {
+	return a.kv.Put(key, value)
+}
+
+// Create stores value if there is none, else it returns kvrt.ErrExists.
+func (a PlainTxnKV) Create(key PlainKey, value int64) error {
+	return a.kv.Create(key, value)
+}
+
+// Update stores value if revision is the latest one, else it returns kvrt.ErrConflict.
+func (a PlainTxnKV) Update(key PlainKey, value int64, revision uint64) error {
+	return a.kv.Update(key, value, revision)
+}
+
+// Delete stores a marker that there is no value.
+func (a PlainTxnKV) Delete(key PlainKey) error {
+	return a.kv.Delete(key)
+}
+
+// AffixTxnKV gives access to the keys of pattern affix.user-{id:uint64}-x within a transaction.
+type AffixTxnKV struct {
+	kv kvrt.TxnKV[AffixKey, time.Duration]
+}
+
+// Get returns the entry under key, or kvrt.ErrNotFound.
+func (a AffixTxnKV) Get(key AffixKey) (AffixEntry, error) {
+	return a.kv.Get(key)
+}
+
+// GetMany returns the entries under those of the keys that have a value.
+func (a AffixTxnKV) GetMany(keys []AffixKey) (map[AffixKey]AffixEntry, error) {
+	return a.kv.GetMany(keys)
+}
+
+// Put stores value, whatever was there before.
+func (a AffixTxnKV) Put(key AffixKey, value time.Duration) error {
+	return a.kv.Put(key, value)
+}
+
+// Create stores value if there is none, else it returns kvrt.ErrExists.
+func (a AffixTxnKV) Create(key AffixKey, value time.Duration) error {
+	return a.kv.Create(key, value)
+}
+
+// Update stores value if revision is the latest one, else it returns kvrt.ErrConflict.
+func (a AffixTxnKV) Update(key AffixKey, value time.Duration, revision uint64) error {
+	return a.kv.Update(key, value, revision)
+}
+
+// Delete stores a marker that there is no value.
+func (a AffixTxnKV) Delete(key AffixKey) error {
+	return a.kv.Delete(key)
+}
+
+// BlobTxnKV gives access to the keys of pattern blob.{id} within a transaction.
+type BlobTxnKV struct {
+	kv kvrt.TxnKV[BlobKey, Blob]
+}
+
+// Get returns the entry under key, or kvrt.ErrNotFound.
+func (a BlobTxnKV) Get(key BlobKey) (BlobEntry, error) {
+	return a.kv.Get(key)
+}
+
+// GetMany returns the entries under those of the keys that have a value.
+func (a BlobTxnKV) GetMany(keys []BlobKey) (map[BlobKey]BlobEntry, error) {
+	return a.kv.GetMany(keys)
+}
+
+// Put stores value, whatever was there before.
+func (a BlobTxnKV) Put(key BlobKey, value Blob) error {
+	return a.kv.Put(key, value)
+}
+
+// Create stores value if there is none, else it returns kvrt.ErrExists.
+func (a BlobTxnKV) Create(key BlobKey, value Blob) error {
+	return a.kv.Create(key, value)
+}
+
+// Update stores value if revision is the latest one, else it returns kvrt.ErrConflict.
+func (a BlobTxnKV) Update(key BlobKey, value Blob, revision uint64) error {
+	return a.kv.Update(key, value, revision)
+}
+
+// Delete stores a marker that there is no value.
+func (a BlobTxnKV) Delete(key BlobKey) error {
+	return a.kv.Delete(key)
+}
+
+// ReversedTxnKV gives access to the keys of pattern reversed within a transaction.
+type ReversedTxnKV struct {
+	kv kvrt.TxnKV[ReversedKey, string]
+}
+
+// Get returns the entry, or kvrt.ErrNotFound.
+func (a ReversedTxnKV) Get() (ReversedEntry, error) {
+	return a.kv.Get(ReversedKey{})
+}
+
+// Put stores value, whatever was there before.
+func (a ReversedTxnKV) Put(value string) error {
+	return a.kv.Put(ReversedKey{}, value)
+}
+
+// Create stores value if there is none, else it returns kvrt.ErrExists.
+func (a ReversedTxnKV) Create(value string) error {
+	return a.kv.Create(ReversedKey{}, value)
+}
+
+// Update stores value if revision is the latest one, else it returns kvrt.ErrConflict.
+func (a ReversedTxnKV) Update(value string, revision uint64) error {
+	return a.kv.Update(ReversedKey{}, value, revision)
+}
+
+// Delete stores a marker that there is no value.
+func (a ReversedTxnKV) Delete() error {
+	return a.kv.Delete(ReversedKey{})
+}
+
+// MessageTxnKV gives access to the keys of pattern message.{id} within a transaction.
+type MessageTxnKV struct {
+	kv kvrt.TxnKV[MessageKey, *wrapperspb.StringValue]
+}
+
+// Get returns the entry under key, or kvrt.ErrNotFound.
+func (a MessageTxnKV) Get(key MessageKey) (MessageEntry, error) {
+	return a.kv.Get(key)
+}
+
+// GetMany returns the entries under those of the keys that have a value.
+func (a MessageTxnKV) GetMany(keys []MessageKey) (map[MessageKey]MessageEntry, error) {
+	return a.kv.GetMany(keys)
+}
+
+// Put stores value, whatever was there before.
+func (a MessageTxnKV) Put(key MessageKey, value *wrapperspb.StringValue) error {
+	return a.kv.Put(key, value)
+}
+
+// Create stores value if there is none, else it returns kvrt.ErrExists.
+func (a MessageTxnKV) Create(key MessageKey, value *wrapperspb.StringValue) error {
+	return a.kv.Create(key, value)
+}
+
+// Update stores value if revision is the latest one, else it returns kvrt.ErrConflict.
+func (a MessageTxnKV) Update(key MessageKey, value *wrapperspb.StringValue, revision uint64) error {
+	return a.kv.Update(key, value, revision)
+}
+
+// Delete stores a marker that there is no value.
+func (a MessageTxnKV) Delete(key MessageKey) error {
+	return a.kv.Delete(key)
+}
+
+// ColorsTxnKV gives access to the keys of pattern colors within a transaction.
+type ColorsTxnKV struct {
+	kv kvrt.TxnKV[ColorsKey, []Color]
+}
+
+// Get returns the entry, or kvrt.ErrNotFound.
+func (a ColorsTxnKV) Get() (ColorsEntry, error) {
+	return a.kv.Get(ColorsKey{})
+}
+
+// Put stores value, whatever was there before.
+func (a ColorsTxnKV) Put(value []Color) error {
+	return a.kv.Put(ColorsKey{}, value)
+}
+
+// Create stores value if there is none, else it returns kvrt.ErrExists.
+func (a ColorsTxnKV) Create(value []Color) error {
+	return a.kv.Create(ColorsKey{}, value)
+}
+
+// Update stores value if revision is the latest one, else it returns kvrt.ErrConflict.
+func (a ColorsTxnKV) Update(value []Color, revision uint64) error {
+	return a.kv.Update(ColorsKey{}, value, revision)
+}
+
+// Delete stores a marker that there is no value.
+func (a ColorsTxnKV) Delete() error {
+	return a.kv.Delete(ColorsKey{})
+}
+
+// ColorTxnKV gives access to the keys of pattern color within a transaction.
+type ColorTxnKV struct {
+	kv kvrt.TxnKV[ColorKey, Color]
+}
+
+// Get returns the entry, or kvrt.ErrNotFound.
+func (a ColorTxnKV) Get() (ColorEntry, error) {
+	return a.kv.Get(ColorKey{})
+}
+
+// Put stores value, whatever was there before.
+func (a ColorTxnKV) Put(value Color) error {
+	return a.kv.Put(ColorKey{}, value)
+}
+
+// Create stores value if there is none, else it returns kvrt.ErrExists.
+func (a ColorTxnKV) Create(value Color) error {
+	return a.kv.Create(ColorKey{}, value)
+}
+
+// Update stores value if revision is the latest one, else it returns kvrt.ErrConflict.
+func (a ColorTxnKV) Update(value Color, revision uint64) error {
+	return a.kv.Update(ColorKey{}, value, revision)
+}
+
+// Delete stores a marker that there is no value.
+func (a ColorTxnKV) Delete() error {
+	return a.kv.Delete(ColorKey{})
+}
+
+// SeenTxnKV gives access to the keys of pattern seen within a transaction.
+type SeenTxnKV struct {
+	kv kvrt.TxnKV[SeenKey, time.Time]
+}
+
+// Get returns the entry, or kvrt.ErrNotFound.
+func (a SeenTxnKV) Get() (SeenEntry, error) {
+	return a.kv.Get(SeenKey{})
+}
+
+// SinkTxnKV gives access to the keys of pattern sink.{id} within a transaction.
+type SinkTxnKV struct {
+	kv kvrt.TxnKV[SinkKey, float32]
+}
+
+// Put stores value, whatever was there before.
+func (a SinkTxnKV) Put(key SinkKey, value float32) error {
+	return a.kv.Put(key, value)
+}
+
+// Create stores value if there is none, else it returns kvrt.ErrExists.
+func (a SinkTxnKV) Create(key SinkKey, value float32) error {
+	return a.kv.Create(key, value)
+}
+
+// Update stores value if revision is the latest one, else it returns kvrt.ErrConflict.
+func (a SinkTxnKV) Update(key SinkKey, value float32, revision uint64) error {
+	return a.kv.Update(key, value, revision)
+}
+
+// Delete stores a marker that there is no value.
+func (a SinkTxnKV) Delete(key SinkKey) error {
+	return a.kv.Delete(key)
+}
+
+// DocumentTxnKV gives access to the keys of pattern document within a transaction.
+type DocumentTxnKV struct {
+	kv kvrt.TxnKV[DocumentKey, json.RawMessage]
+}
+
+// Get returns the entry, or kvrt.ErrNotFound.
+func (a DocumentTxnKV) Get() (DocumentEntry, error) {
+	return a.kv.Get(DocumentKey{})
+}
+
+// Put stores value, whatever was there before.
+func (a DocumentTxnKV) Put(value json.RawMessage) error {
+	return a.kv.Put(DocumentKey{}, value)
+}
+
+// Create stores value if there is none, else it returns kvrt.ErrExists.
+func (a DocumentTxnKV) Create(value json.RawMessage) error {
+	return a.kv.Create(DocumentKey{}, value)
+}
+
+// Update stores value if revision is the latest one, else it returns kvrt.ErrConflict.
+func (a DocumentTxnKV) Update(value json.RawMessage, revision uint64) error {
+	return a.kv.Update(DocumentKey{}, value, revision)
+}
+
+// Delete stores a marker that there is no value.
+func (a DocumentTxnKV) Delete() error {
+	return a.kv.Delete(DocumentKey{})
+}

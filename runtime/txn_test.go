@@ -1,0 +1,512 @@
+package kvrt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	kvrt "github.com/kvgen/kvgen/runtime"
+	"github.com/kvgen/kvgen/runtime/kvtest"
+)
+
+// shopTxn is what generated code for a bucket with transactions looks like.
+type shopTxn struct {
+	order   kvrt.TxnKV[orderKey, order]
+	counter kvrt.TxnKV[counterKey, int64]
+}
+
+func (s *shop) txn(ctx context.Context, fn func(tx *shopTxn) error, opts ...kvrt.TxnOption) (uint64, error) {
+	return kvrt.RunTxn(ctx, s.b, func(tx *kvrt.Txn) error {
+		return fn(&shopTxn{kvrt.NewTxnKV(tx, s.order), kvrt.NewTxnKV(tx, s.counter)})
+	}, opts...)
+}
+
+func txnConfig(replicas int) kvrt.BucketConfig {
+	return kvrt.BucketConfig{Name: "SHOP", Replicas: replicas, Transactions: true}
+}
+
+// lastRevision is what the stream has got to: a call that sends nothing leaves it.
+func lastRevision(t testing.TB, s *shop) uint64 {
+	t.Helper()
+	status, err := s.b.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status.LastRevision
+}
+
+func TestATransactionChangesSeveralKeysTogether(t *testing.T) {
+	for _, replicas := range []int{1, 3} {
+		for _, history := range []int{1, 5} {
+			t.Run(fmt.Sprintf("R%d history %d", replicas, history), func(t *testing.T) {
+				ctx := within(t, time.Minute)
+				cfg := txnConfig(replicas)
+				cfg.History = history
+				s := ensureShop(t, kvtest.StartServers(t, replicas).Connect(t), cfg)
+				put(t, s, "a", 1, 10)
+				put(t, s, "a", 2, 20)
+				put(t, s, "a", 3, 30)
+				put(t, s, "a", 4, 40)
+				rev, err := s.txn(ctx, func(tx *shopTxn) error {
+					first, err := tx.order.Get(orderKey{"a", 1})
+					if err != nil {
+						return err
+					}
+					second, err := tx.order.Get(orderKey{"a", 2})
+					if err != nil {
+						return err
+					}
+					if _, err := tx.order.Get(orderKey{"a", 9}); !errors.Is(err, kvrt.ErrNotFound) {
+						return fmt.Errorf("an absent key: %w", err)
+					}
+					if err := tx.order.Put(orderKey{"a", 1}, order{Total: first.Value.Total - second.Value.Total}); err != nil {
+						return err
+					}
+					if err := tx.order.Update(orderKey{"a", 3}, order{Total: 31}, 3); err != nil {
+						return err
+					}
+					if err := tx.order.Delete(orderKey{"a", 4}); err != nil {
+						return err
+					}
+					return tx.order.Create(orderKey{"a", 5}, order{Total: 50})
+				})
+				// Guards of the two keys that were only read, and four writes.
+				if err != nil || rev != 4+2+4 {
+					t.Fatalf("%d, %v", rev, err)
+				}
+				want := map[uint64]int64{1: -10, 2: 20, 3: 31, 5: 50}
+				for e, err := range s.order.List(ctx, orderFilter{}.selection()) {
+					if err != nil || want[e.Key.ID] != e.Value.Total {
+						t.Errorf("%+v, %v", e, err)
+					}
+					delete(want, e.Key.ID)
+				}
+				if len(want) > 0 {
+					t.Errorf("missing: %v", want)
+				}
+				// A read of one's own writes, which a replica may not have yet.
+				if e, err := s.order.Get(ctx, orderKey{"a", 5}); err != nil || e.Revision != rev {
+					t.Errorf("%+v, %v", e, err)
+				}
+				status, err := s.b.Status(ctx)
+				reserved := min(2, history)
+				if history > 1 { // each key keeps its first revision
+					reserved += 3
+				}
+				if err != nil || status.Entries != uint64(5+reserved) {
+					t.Errorf("%+v, %v: carriers of guards stayed", status, err)
+				}
+				if _, err := s.txn(ctx, func(tx *shopTxn) error {
+					_, err := tx.order.Get(orderKey{"a", 2})
+					return errors.Join(err, tx.counter.Put(counterKey{}, 1))
+				}); err != nil {
+					t.Fatal(err)
+				}
+				after, err := s.b.Status(ctx)
+				if wantEntries := status.Entries + 1 - uint64(min(2, history)) + 1; err != nil || after.Entries != wantEntries {
+					t.Errorf("%+v, %v, want %d entries: carriers of earlier transactions stayed", after, err, wantEntries)
+				}
+			})
+		}
+	}
+}
+
+func TestATransactionSeesItsOwnWrites(t *testing.T) {
+	ctx := t.Context()
+	s := ensureShop(t, kvtest.Start(t), txnConfig(1))
+	there := put(t, s, "a", 1, 1)
+	key, other := orderKey{"a", 1}, orderKey{"a", 2}
+	check := func(step string, err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) || want == nil && err != nil {
+			t.Errorf("%s: %v, want %v", step, err, want)
+		}
+	}
+	rev, err := s.txn(ctx, func(tx *shopTxn) error {
+		// Created, changed, deleted and created again: all before anything is stored.
+		check("create", tx.order.Create(other, order{Total: 1}), nil)
+		e, err := tx.order.Get(other)
+		if err != nil || e.Value.Total != 1 || e.Revision != kvrt.Uncommitted || !e.Exists() {
+			t.Errorf("%+v, %v", e, err)
+		}
+		check("create of what was created", tx.order.Create(other, order{}), kvrt.ErrExists)
+		check("update of what was created", tx.order.Update(other, order{Total: 2}, e.Revision), nil)
+		check("delete", tx.order.Delete(other), nil)
+		_, err = tx.order.Get(other)
+		check("get of what was deleted", err, kvrt.ErrNotFound)
+		check("update of what was deleted", tx.order.Update(other, order{}, e.Revision), kvrt.ErrConflict)
+		check("create of what was deleted", tx.order.Create(other, order{Total: 3}), nil)
+
+		e, err = tx.order.Get(key)
+		if err != nil || e.Revision != there {
+			t.Errorf("%+v, %v", e, err)
+		}
+		check("create of a live key", tx.order.Create(key, order{}), kvrt.ErrExists)
+		check("update of another revision", tx.order.Update(key, order{}, there+1), kvrt.ErrConflict)
+		check("update of revision 0", tx.order.Update(key, order{}, 0), kvrt.ErrInvalidRevision)
+		check("update of a key that is not there", tx.order.Update(orderKey{"a", 3}, order{}, 1), kvrt.ErrConflict)
+		check("update", tx.order.Update(key, order{Total: 4}, e.Revision), nil)
+		check("update of what it replaced", tx.order.Update(key, order{}, e.Revision), kvrt.ErrConflict)
+
+		many, err := tx.order.GetMany([]orderKey{key, other, key, {"a", 3}})
+		if err != nil || len(many) != 2 || many[key].Value.Total != 4 || many[other].Value.Total != 3 || many[other].Revision != kvrt.Uncommitted {
+			t.Errorf("%+v, %v", many, err)
+		}
+		return nil
+	})
+	// a.3 was read, a.1 and a.2 written.
+	if err != nil || rev != there+3 {
+		t.Fatalf("%d, %v", rev, err)
+	}
+	if e, err := s.order.Get(ctx, other); err != nil || e.Value.Total != 3 || e.Revision != rev-1 {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+func TestReadsOfATransactionAgree(t *testing.T) {
+	ctx := t.Context()
+	s := ensureShop(t, kvtest.Start(t), txnConfig(1))
+	put(t, s, "a", 1, 1)
+	runs := 0
+	_, err := s.txn(ctx, func(tx *shopTxn) error {
+		runs++
+		first, err := tx.order.Get(orderKey{"a", 1})
+		if err != nil {
+			return err
+		}
+		if runs == 1 {
+			put(t, s, "a", 1, 2)
+		}
+		again, err := tx.order.Get(orderKey{"a", 1})
+		if err != nil || again != first {
+			t.Errorf("%+v, then %+v, %v", first, again, err)
+		}
+		return tx.counter.Put(counterKey{}, first.Value.Total)
+	})
+	if e, gerr := s.counter.Get(ctx, counterKey{}); err != nil || gerr != nil || e.Value != 2 || runs != 2 {
+		t.Fatalf("%+v after %d runs: %v, %v", e, runs, err, gerr)
+	}
+}
+
+func TestATransactionThatChangesNothingSendsNothing(t *testing.T) {
+	ctx := t.Context()
+	s := ensureShop(t, kvtest.Start(t), txnConfig(1))
+	before := put(t, s, "a", 1, 1)
+	mine := errors.New("mine")
+	for name, c := range map[string]struct {
+		fn   func(tx *shopTxn) error
+		want error
+	}{
+		"nothing":   {func(*shopTxn) error { return nil }, nil},
+		"reads":     {func(tx *shopTxn) error { _, err := tx.order.GetMany([]orderKey{{"a", 1}, {"a", 2}}); return err }, nil},
+		"its error": {func(tx *shopTxn) error { return errors.Join(tx.order.Put(orderKey{"a", 1}, order{}), mine) }, mine},
+		"the same": {func(tx *shopTxn) error {
+			_, _ = tx.order.Get(orderKey{"a", 1})
+			return tx.order.Put(orderKey{"a", 1}, order{Total: 1})
+		}, nil},
+		"no deletion": {func(tx *shopTxn) error {
+			_, _ = tx.order.Get(orderKey{"a", 2})
+			return tx.order.Delete(orderKey{"a", 2})
+		}, nil},
+		"an own error": {func(tx *shopTxn) error { _, err := tx.order.Get(orderKey{"a", 2}); return err }, kvrt.ErrNotFound},
+	} {
+		if rev, err := s.txn(ctx, c.fn); rev != 0 || !errors.Is(err, c.want) || c.want == nil && err != nil {
+			t.Errorf("%s: %d, %v", name, rev, err)
+		}
+	}
+	if _, err := s.txn(ctx, func(*shopTxn) error { return mine }); err != mine {
+		t.Errorf("an error of fn, as it is: %v", err)
+	}
+	if after := lastRevision(t, s); after != before {
+		t.Fatalf("%d, then %d", before, after)
+	}
+}
+
+func TestAnErrorOfTheFunctionCountsOnlyOfAStateThatWas(t *testing.T) {
+	ctx := t.Context()
+	s := ensureShop(t, kvtest.Start(t), txnConfig(1))
+	put(t, s, "a", 1, 50)
+	put(t, s, "a", 2, 50)
+	runs := 0
+	_, err := s.txn(ctx, func(tx *shopTxn) error {
+		runs++
+		first, err := tx.order.Get(orderKey{"a", 1})
+		if err != nil {
+			return err
+		}
+		if runs == 1 { // someone moves 20 in between
+			if _, err := s.txn(ctx, func(tx *shopTxn) error {
+				return errors.Join(tx.order.Put(orderKey{"a", 1}, order{Total: 30}), tx.order.Put(orderKey{"a", 2}, order{Total: 70}))
+			}); err != nil {
+				return err
+			}
+		}
+		second, err := tx.order.Get(orderKey{"a", 2})
+		if err != nil {
+			return err
+		}
+		if sum := first.Value.Total + second.Value.Total; sum != 100 {
+			return fmt.Errorf("the sum is %d", sum)
+		}
+		return nil
+	})
+	if err != nil || runs != 2 {
+		t.Fatalf("%v after %d runs", err, runs)
+	}
+}
+
+func TestATransactionAfterItsFunction(t *testing.T) {
+	ctx := t.Context()
+	s := ensureShop(t, kvtest.Start(t), txnConfig(1))
+	var kept *shopTxn
+	if _, err := s.txn(ctx, func(tx *shopTxn) error {
+		kept = tx
+		var wg sync.WaitGroup
+		for i := range uint64(8) { // within it, goroutines take turns
+			wg.Go(func() {
+				if err := tx.order.Create(orderKey{"a", i}, order{}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	before := lastRevision(t, s)
+	_, errGet := kept.order.Get(orderKey{"a", 1})
+	_, errMany := kept.order.GetMany([]orderKey{{"a", 1}})
+	for i, err := range []error{errGet, errMany, kept.order.Put(orderKey{"a", 1}, order{}), kept.order.Create(orderKey{"a", 9}, order{}),
+		kept.order.Update(orderKey{"a", 1}, order{}, 1), kept.order.Delete(orderKey{"a", 1})} {
+		if !errors.Is(err, kvrt.ErrTxnEnded) {
+			t.Errorf("call %d: %v", i, err)
+		}
+	}
+	if n, err := s.order.Count(ctx, orderFilter{}.selection()); err != nil || n != 8 || lastRevision(t, s) != before {
+		t.Fatal(n, err)
+	}
+}
+
+func TestContentionEndsATransaction(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), txnConfig(1))
+	runs := 0
+	always := func(tx *shopTxn) error {
+		runs++
+		if _, err := tx.order.Get(orderKey{"a", 1}); err != nil && !errors.Is(err, kvrt.ErrNotFound) {
+			return err
+		}
+		put(t, s, "a", 1, int64(runs))
+		return tx.order.Put(orderKey{"a", 2}, order{})
+	}
+	_, err := s.txn(t.Context(), always, kvrt.MaxAttempts(3))
+	var e *kvrt.Error
+	if !errors.Is(err, kvrt.ErrContention) || !kvrt.Retryable(err) || !errors.As(err, &e) || e.Op != "txn" || e.Bucket != "SHOP" ||
+		runs != 3 || !strings.Contains(err.Error(), "3 attempts") {
+		t.Fatalf("%v after %d runs", err, runs)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := s.txn(ctx, always); !errors.Is(err, kvrt.ErrContention) && !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	if _, err := s.order.Get(t.Context(), orderKey{"a", 2}); !errors.Is(err, kvrt.ErrNotFound) {
+		t.Fatal(err)
+	}
+}
+
+func TestLimitsOfATransaction(t *testing.T) {
+	ctx := within(t, time.Minute)
+	cfg := txnConfig(1)
+	cfg.MaxValueSize = 1000
+	s := ensureShop(t, kvtest.Start(t), cfg)
+	fill := func(n uint64) func(tx *shopTxn) error {
+		return func(tx *shopTxn) error {
+			for id := range n {
+				var err error
+				if id%2 == 0 {
+					_, err = tx.order.GetMany([]orderKey{{"a", id}})
+				} else {
+					err = tx.order.Put(orderKey{"a", id}, order{})
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	if rev, err := s.txn(ctx, fill(1000)); err != nil || rev != 1000 {
+		t.Fatalf("a thousand keys: %d, %v", rev, err)
+	}
+	before := lastRevision(t, s)
+	if _, err := s.txn(ctx, fill(1001)); !errors.Is(err, kvrt.ErrTooLarge) {
+		t.Fatalf("a thousand and one: %v", err)
+	}
+	if _, err := s.txn(ctx, func(tx *shopTxn) error {
+		return errors.Join(tx.counter.Put(counterKey{}, 1), tx.order.Put(orderKey{"a", 1}, order{Note: strings.Repeat("x", 1001)}))
+	}); !errors.Is(err, kvrt.ErrTooLarge) {
+		t.Fatalf("a value over the bucket's limit: %v", err)
+	}
+	if after := lastRevision(t, s); after != before {
+		t.Fatalf("something was stored: %d, then %d", before, after)
+	}
+}
+
+func TestManyTransactionsAtATime(t *testing.T) {
+	// More of them than the server has open for a stream, by default 50: it refuses some.
+	srv := kvtest.StartServer(t, func(o *server.Options) { o.JetStreamLimits.MaxBatchInflightPerStream = 1 })
+	ctx := within(t, time.Minute)
+	s := ensureShop(t, srv.Connect(t), txnConfig(1))
+	var wg sync.WaitGroup
+	for i := range uint64(16) {
+		here := ensureShop(t, srv.Connect(t), txnConfig(1))
+		wg.Go(func() {
+			for j := range int64(5) {
+				if _, err := here.txn(ctx, func(tx *shopTxn) error {
+					var errs []error
+					for k := range uint64(20) {
+						errs = append(errs, tx.order.Put(orderKey{"a", i*100 + k}, order{Total: j}))
+					}
+					return errors.Join(errs...)
+				}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	n := 0
+	for e, err := range s.order.List(ctx, orderFilter{}.selection()) {
+		if err != nil || e.Value.Total != 4 {
+			t.Errorf("%+v, %v", e, err)
+		}
+		n++
+	}
+	if n != 16*20 {
+		t.Fatalf("%d keys", n)
+	}
+}
+
+func TestKeysWithATimeToLiveKeepItInTransactions(t *testing.T) {
+	ctx := within(t, time.Minute)
+	cfg := txnConfig(1)
+	cfg.LimitMarkerTTL, cfg.KeyTTL = time.Second, true
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, cfg)
+	leases := kvrt.NewKV(s.b, kvrt.KeySpec[counterKey, int64]{
+		Encode: counterKey.Encode, Parse: parseCounterKey, Codec: kvrt.TextInt[int64](), TTL: time.Hour,
+	})
+	ttl := func() string {
+		t.Helper()
+		stream, err := js.Stream(ctx, "KV_SHOP")
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := stream.GetLastMsgForSubject(ctx, "$KV.SHOP.counter")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return msg.Header.Get("Nats-TTL")
+	}
+	for _, c := range []struct {
+		opts []kvrt.TTLOption
+		want string
+	}{{nil, "1h0m0s"}, {[]kvrt.TTLOption{kvrt.TTL(time.Minute)}, "1m0s"}, {nil, "1h0m0s"}} {
+		// The same value each time: it is written, since that renews its time.
+		rev, err := kvrt.RunTxn(ctx, s.b, func(tx *kvrt.Txn) error {
+			lease := kvrt.NewTxnKV(tx, leases)
+			if _, err := lease.Get(counterKey{}); err != nil && !errors.Is(err, kvrt.ErrNotFound) {
+				return err
+			}
+			return errors.Join(lease.Put(counterKey{}, 7, c.opts...), kvrt.NewTxnKV(tx, s.order).Put(orderKey{"a", 1}, order{}))
+		})
+		if err != nil || rev == 0 || ttl() != c.want {
+			t.Errorf("%d, %v, a time to live of %q, want %s", rev, err, ttl(), c.want)
+		}
+	}
+}
+
+func TestTransactionsOnABucketThatDoesNotAllowThem(t *testing.T) {
+	ctx := t.Context()
+	js := kvtest.Start(t)
+	plain := ensureShop(t, js, shopConfig())
+	_, err := kvrt.Open(ctx, js, txnConfig(1), bindShop)
+	if !errors.Is(err, kvrt.ErrUnsupported) || !errors.Is(err, kvrt.ErrDrift) {
+		t.Fatalf("Open: %v", err)
+	}
+	both := func(tx *shopTxn) error {
+		return errors.Join(tx.counter.Put(counterKey{}, 1), tx.order.Put(orderKey{"a", 1}, order{}))
+	}
+	if _, err := plain.txn(ctx, both); !errors.Is(err, kvrt.ErrUnsupported) {
+		t.Fatalf("a bucket that was changed since: %v", err)
+	}
+	s := ensureShop(t, js, txnConfig(1)) // brings the bucket to it
+	if _, err := s.txn(ctx, both); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTransactionsAndPermissions(t *testing.T) {
+	ctx := within(t, time.Minute)
+	grants := func(name string, publish ...string) *server.User {
+		return &server.User{Username: name, Password: "x", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Allow: append(publish, "$JS.API.STREAM.INFO.KV_SHOP",
+				"$JS.API.DIRECT.GET.KV_SHOP.$KV.SHOP.counter", "$JS.API.DIRECT.GET.KV_SHOP.$KV.SHOP.order.a.1")},
+			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+		}}
+	}
+	full := &server.User{Username: "full", Password: "x"}
+	two := grants("two", "$KV.SHOP.counter", "$KV.SHOP.order.a.1")
+	guards := grants("guards", "$KV.SHOP.counter", "$KV.SHOP.=kvgen")
+	srv := kvtest.StartServer(t, func(o *server.Options) { o.Users = []*server.User{full, two, guards} })
+	ensureShop(t, srv.Connect(t, nats.UserInfo("full", "x")), txnConfig(1))
+	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
+	open := func(name string, opt nats.Option) *shop {
+		s, err := kvrt.Open(ctx, srv.Connect(t, nats.UserInfo(name, "x"), opt), txnConfig(1), bindShop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	increment := func(tx *shopTxn) error {
+		e, err := tx.counter.Get(counterKey{})
+		if err != nil && !errors.Is(err, kvrt.ErrNotFound) {
+			return err
+		}
+		return tx.counter.Put(counterKey{}, e.Value+1)
+	}
+	both := func(tx *shopTxn) error {
+		return errors.Join(increment(tx), tx.order.Put(orderKey{"a", 1}, order{Total: time.Now().UnixNano()}))
+	}
+	onlyRead := func(tx *shopTxn) error {
+		_, err := tx.order.GetMany([]orderKey{{"a", 1}})
+		return errors.Join(err, increment(tx))
+	}
+	for _, opt := range []nats.Option{quiet, nats.ErrorHandler(kvrt.ErrorHandler(nil))} {
+		s := open("two", opt)
+		if _, err := s.txn(ctx, both); err != nil {
+			t.Errorf("grants for both keys: %v", err)
+		}
+		if _, err := s.txn(ctx, increment); err != nil {
+			t.Errorf("one write: %v", err)
+		}
+		if _, err := s.txn(ctx, onlyRead); !errors.Is(err, kvrt.ErrPermission) || !strings.Contains(err.Error(), "$KV.SHOP.=kvgen") {
+			t.Errorf("a guard without a grant for the reserved key: %v", err)
+		}
+		s = open("guards", opt)
+		if _, err := s.txn(ctx, onlyRead); err != nil {
+			t.Errorf("a guard of a key that may only be read: %v", err)
+		}
+		if _, err := s.txn(ctx, both); !errors.Is(err, kvrt.ErrPermission) || !strings.Contains(err.Error(), "$KV.SHOP.order.a.1") {
+			t.Errorf("no grant for one of the keys: %v", err)
+		}
+	}
+}
