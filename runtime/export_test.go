@@ -21,3 +21,10 @@ type Barriers struct{ b barriers }
 func (b *Barriers) Pass(ctx context.Context, write func(context.Context) (uint64, error)) (uint64, error) {
 	return b.b.pass(ctx, write)
 }
+
+// ForgetReads makes a transaction commit as if it had read nothing.
+func ForgetReads(tx *Txn) {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	clear(tx.reads)
+}
