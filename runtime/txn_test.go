@@ -364,10 +364,12 @@ func TestManyTransactionsAtATime(t *testing.T) {
 	// More of them than the server has open for a stream, by default 50: it refuses some.
 	srv := kvtest.StartServer(t, func(o *server.Options) { o.JetStreamLimits.MaxBatchInflightPerStream = 1 })
 	ctx := within(t, time.Minute)
-	s := ensureShop(t, srv.Connect(t), txnConfig(1))
+	cfg := txnConfig(1)
+	cfg.Storage = kvrt.MemoryStorage
+	s := ensureShop(t, srv.Connect(t), cfg)
 	var wg sync.WaitGroup
 	for i := range uint64(16) {
-		here := ensureShop(t, srv.Connect(t), txnConfig(1))
+		here := ensureShop(t, srv.Connect(t), cfg)
 		wg.Go(func() {
 			for j := range int64(5) {
 				if _, err := here.txn(ctx, func(tx *shopTxn) error {
