@@ -52,7 +52,7 @@ func (s *keySet) gone() []string {
 
 // relist finds out which keys are alive, after the watch has attached again and before it goes on:
 // the consumer that is attached will deliver what happens from then on.
-func (w *watching[E]) relist(ctx context.Context) error {
+func (w *watching) relist(ctx context.Context) error {
 	info, err := w.b.timedInfo(ctx)
 	if err != nil {
 		return err
@@ -79,13 +79,11 @@ func (w *watching[E]) relist(ctx context.Context) error {
 }
 
 // sweep reports the keys that vanished. It reports false when ctx ends.
-func (w *watching[E]) sweep(ctx context.Context) bool {
+func (w *watching) sweep(ctx context.Context) bool {
 	for _, key := range w.tracked.gone() {
 		raw := rawEntry{key: key, op: Delete, revision: w.at.sequence}
-		if event, ok := w.match(&raw, w.opts.metaOnly); ok && !w.opts.ignoreDeletes {
-			if !w.send(ctx, event, w.at) {
-				return false
-			}
+		if _, alive := w.out.event(ctx, &raw, &w.opts, w.at, !w.opts.ignoreDeletes); !alive {
+			return false
 		}
 	}
 	return true

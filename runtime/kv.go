@@ -42,6 +42,9 @@ type rawEntry struct {
 	opID     string // of the conditional write that stored it; empty for others
 }
 
+// exists reports whether it is a value: neither a marker nor nothing.
+func (raw *rawEntry) exists() bool { return raw.revision != 0 && raw.op == Put }
+
 const (
 	headerOperation = "KV-Operation"       // ADR-8
 	headerReason    = "Nats-Marker-Reason" // ADR-43, server 2.11
@@ -75,6 +78,8 @@ func opOf(h nats.Header) Op {
 }
 
 // entry decodes a stored value.
+//
+//go:noinline
 func (kv *KV[K, V]) entry(key K, raw *rawEntry) (Entry[K, V], error) {
 	value, err := kv.spec.Codec.Decode(raw.data)
 	if err != nil {
@@ -85,6 +90,8 @@ func (kv *KV[K, V]) entry(key K, raw *rawEntry) (Entry[K, V], error) {
 }
 
 // event is entry for a watcher: a value that cannot be decoded is part of the event.
+//
+//go:noinline
 func (kv *KV[K, V]) event(key K, raw *rawEntry) Event[K, V] {
 	ev := Event[K, V]{Op: raw.op, Key: key, Revision: raw.revision, Created: raw.created}
 	if raw.op != Put {
@@ -97,6 +104,8 @@ func (kv *KV[K, V]) event(key K, raw *rawEntry) Event[K, V] {
 
 // encode turns a value into bytes and checks it. Encoding comes first: it ends on a value that
 // contains itself, where a generated Validate would not.
+//
+//go:noinline
 func (kv *KV[K, V]) encode(value V) ([]byte, error) {
 	data, err := kv.spec.Codec.Encode(value)
 	if err == nil && kv.spec.Validate != nil {
@@ -110,6 +119,8 @@ func (kv *KV[K, V]) encode(value V) ([]byte, error) {
 
 // absentValue is the value Modify starts from when the key is absent: the zero value, or what the
 // codec makes of a type whose zero value is of no use.
+//
+//go:noinline
 func (kv *KV[K, V]) absentValue() V {
 	if c, ok := kv.spec.Codec.(interface{ New() V }); ok {
 		return c.New()

@@ -17,34 +17,61 @@ import (
 //
 // The listing is complete as of some moment between the call and its end. It keeps eight bytes for
 // each key, and ends with the context; without a deadline it goes on while it makes progress.
+//
+//go:noinline
 func (kv *KV[K, V]) Keys(ctx context.Context, s Selection) iter.Seq2[K, error] {
 	return func(yield func(K, error) bool) {
-		kv.list(ctx, "keys", s, true, func(key K, _ *rawEntry, err error) bool { return yield(key, err) })
+		kv.b.list(ctx, "keys", s, true, func(raw *rawEntry, err error) bool {
+			var key K
+			if raw != nil {
+				if key, err = kv.spec.Parse(raw.key); err != nil {
+					return true
+				}
+			}
+			return yield(key, err)
+		})
 	}
 }
 
 // List yields the entries that have a value, each key once. An entry whose value cannot be decoded
 // is yielded with its key and ErrDecode, and the listing goes on. For the rest, see Keys.
+//
+//go:noinline
 func (kv *KV[K, V]) List(ctx context.Context, s Selection) iter.Seq2[Entry[K, V], error] {
 	return func(yield func(Entry[K, V], error) bool) {
-		kv.list(ctx, "list", s, false, func(key K, raw *rawEntry, err error) bool {
-			if raw == nil {
-				return yield(Entry[K, V]{}, err)
+		kv.b.list(ctx, "list", s, false, func(raw *rawEntry, err error) bool {
+			var entry Entry[K, V]
+			if raw != nil {
+				key, err := kv.spec.Parse(raw.key)
+				if err != nil {
+					return true
+				}
+				entry, err = kv.entry(key, raw)
+				return yield(entry, kv.b.wrap("list", raw.key, err))
 			}
-			entry, err := kv.entry(key, raw)
-			return yield(entry, kv.b.wrap("list", raw.key, err))
+			return yield(entry, err)
 		})
 	}
 }
 
 // Count returns the number of keys that Keys would yield.
-func (kv *KV[K, V]) Count(ctx context.Context, s Selection) (count int, err error) {
-	kv.list(ctx, "count", s, true, func(_ K, raw *rawEntry, lerr error) bool {
-		if raw == nil {
+//
+//go:noinline
+func (kv *KV[K, V]) Count(ctx context.Context, s Selection) (int, error) {
+	return kv.b.count(ctx, s, func(key string) bool {
+		_, err := kv.spec.Parse(key)
+		return err == nil
+	})
+}
+
+func (b *Bucket) count(ctx context.Context, s Selection, matches func(string) bool) (count int, err error) {
+	b.list(ctx, "count", s, true, func(raw *rawEntry, lerr error) bool {
+		switch {
+		case raw == nil:
 			count, err = 0, lerr
-			return false
+		case matches(raw.key):
+			count++
 		}
-		count++
 		return true
 	})
 	return count, err
@@ -52,16 +79,13 @@ func (kv *KV[K, V]) Count(ctx context.Context, s Selection) (count int, err erro
 
 // History returns what the bucket still has of a key, oldest first, markers included; nothing for
 // an absent key. A value that cannot be decoded is an event with Err.
+//
+//go:noinline
 func (kv *KV[K, V]) History(ctx context.Context, key K) (events []Event[K, V], err error) {
 	name, err := kv.spec.Encode(key)
-	if err != nil {
-		return nil, kv.b.wrap("history", "", err)
-	}
-	err = kv.b.doUntimed(ctx, "history", name, func(ctx context.Context) error {
-		return kv.b.scan(ctx, name, startPolicy{}, false, func(raw *rawEntry) bool {
-			events = append(events, kv.event(key, raw))
-			return true
-		})
+	err = kv.b.visitHistory(ctx, name, err, func(raw *rawEntry) bool {
+		events = append(events, kv.event(key, raw))
+		return true
 	})
 	if err != nil {
 		return nil, err
@@ -69,23 +93,28 @@ func (kv *KV[K, V]) History(ctx context.Context, key K) (events []Event[K, V], e
 	return events, nil
 }
 
-// list calls visit for each live key of the selection, and with a nil entry for an error at the end.
-func (kv *KV[K, V]) list(ctx context.Context, op string, s Selection, headersOnly bool, visit func(K, *rawEntry, error) bool) {
-	var none K
+func (b *Bucket) visitHistory(ctx context.Context, key string, invalid error, visit func(*rawEntry) bool) error {
+	if invalid != nil {
+		return b.wrap("history", "", invalid)
+	}
+	return b.doUntimed(ctx, "history", key, func(ctx context.Context) error {
+		return b.scan(ctx, key, startPolicy{}, false, visit)
+	})
+}
+
+// list calls visit for each live key of the selection, once, until it returns false, and with a nil
+// entry for an error at the end.
+func (b *Bucket) list(ctx context.Context, op string, s Selection, headersOnly bool, visit func(*rawEntry, error) bool) {
 	if s.err != nil {
-		visit(none, nil, kv.b.wrap(op, "", s.err))
+		visit(nil, b.wrap(op, "", s.err))
 		return
 	}
 	stopped := false
-	err := kv.b.doUntimed(ctx, op, s.pattern, func(ctx context.Context) error {
+	err := b.doUntimed(ctx, op, s.pattern, func(ctx context.Context) error {
 		seed := maphash.MakeSeed()
 		seen := map[uint64]struct{}{}
-		return kv.b.scan(ctx, s.pattern, startPolicy{latest: true}, headersOnly, func(raw *rawEntry) bool {
+		return b.scan(ctx, s.pattern, startPolicy{latest: true}, headersOnly, func(raw *rawEntry) bool {
 			if raw.op != Put {
-				return true
-			}
-			key, err := kv.spec.Parse(raw.key)
-			if err != nil {
 				return true
 			}
 			// A key that is written during the listing comes again.
@@ -94,12 +123,12 @@ func (kv *KV[K, V]) list(ctx context.Context, op string, s Selection, headersOnl
 				return true
 			}
 			seen[hash] = struct{}{}
-			stopped = !visit(key, raw, nil)
+			stopped = !visit(raw, nil)
 			return !stopped
 		})
 	})
 	if err != nil && !stopped {
-		visit(none, nil, err)
+		visit(nil, err)
 	}
 }
 

@@ -47,72 +47,32 @@ func MaxAttempts(n int) AttemptsOption { return maxAttempts(n) }
 // left, with the new revision (0 after Remove, and when there is none).
 //
 // Whatever ends without a write was decided on the answer of the stream's leader.
+//
+//go:noinline
 func (kv *KV[K, V]) Modify(ctx context.Context, key K, fn func(entry *Entry[K, V]) error, opts ...ModifyOption) (entry Entry[K, V], err error) {
 	name, err := kv.spec.Encode(key)
-	if err != nil {
-		return entry, kv.b.wrap("modify", "", err)
-	}
-	var o modifyOptions
-	for _, opt := range opts {
-		opt.applyModify(&o)
-	}
-	err = kv.b.do(ctx, "modify", name, func(ctx context.Context) error {
-		entry, err = kv.modify(ctx, key, name, fn, o)
-		return err
+	written, err := kv.b.modify(ctx, name, err, opts, func(raw *rawEntry) decision {
+		var d decision
+		entry, d = kv.decide(key, raw, fn)
+		return d
 	})
+	switch {
+	case written.removed:
+		return Entry[K, V]{Key: key}, err
+	case written.revision > 0:
+		return Entry[K, V]{Key: key, Value: entry.Value, Revision: written.revision}, err
+	case !written.decided:
+		return Entry[K, V]{}, err
+	}
 	return entry, err
 }
 
-func (kv *KV[K, V]) modify(ctx context.Context, key K, name string, fn func(*Entry[K, V]) error, o modifyOptions) (Entry[K, V], error) {
-	// The first attempt takes what any replica has, unless this handle knows of something newer.
-	read, fromLeader := func(ctx context.Context, key string) (rawEntry, error) {
-		return kv.b.latest(ctx, key, readOptions{})
-	}, false
-	for attempts, wait := 0, (backoff{}); ; {
-		raw, err := read(ctx, name)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return Entry[K, V]{}, err
-		}
-		entry, decision := kv.decide(key, &raw, fn)
-		if decision.write == nil {
-			if fromLeader {
-				return entry, decision.err
-			}
-			read, fromLeader = kv.b.leaderGet, true
-			continue
-		}
-		decision.write.key, decision.write.guarded, decision.write.expect = name, true, raw.revision
-		revision, err := kv.b.store(ctx, decision.write)
-		if err == nil {
-			if decision.removed {
-				return Entry[K, V]{Key: key}, nil
-			}
-			return Entry[K, V]{Key: key, Value: entry.Value, Revision: revision}, nil
-		}
-		if !errors.Is(err, ErrConflict) {
-			return Entry[K, V]{}, err
-		}
-		attempts++
-		if o.attempts > 0 && attempts >= o.attempts {
-			return Entry[K, V]{}, wrapf(ErrContention, "gave up after %d attempts", attempts)
-		}
-		if !wait.sleep(ctx) {
-			return Entry[K, V]{}, fmt.Errorf("%w: gave up after %d attempts: %w", ErrContention, attempts, ctx.Err())
-		}
-		read, fromLeader = kv.b.leaderGet, true
-	}
-}
-
-// decision is what one run of a Modify function comes to: a write, or an end without one.
-type decision struct {
-	write   *write
-	removed bool
-	err     error
-}
-
+// decide runs fn on what was read.
+//
+//go:noinline
 func (kv *KV[K, V]) decide(key K, raw *rawEntry, fn func(*Entry[K, V]) error) (Entry[K, V], decision) {
 	entry := Entry[K, V]{Key: key, Value: kv.absentValue()}
-	exists := raw.revision != 0 && raw.op == Put
+	exists := raw.exists()
 	if exists {
 		var err error
 		if entry, err = kv.entry(key, raw); err != nil {
@@ -122,61 +82,155 @@ func (kv *KV[K, V]) decide(key K, raw *rawEntry, fn func(*Entry[K, V]) error) (E
 	before := entry.Revision
 	err := fn(&entry)
 	entry.Key, entry.Revision = key, before
-	switch {
-	case errors.Is(err, Skip):
-		return entry, decision{}
-	case errors.Is(err, Remove) && exists:
-		return entry, decision{write: marker("", false), removed: true}
-	case errors.Is(err, Remove):
-		return entry, decision{}
-	case err != nil:
-		return entry, decision{err: callerError{err}}
+	if err != nil {
+		return entry, refusal(err, exists)
 	}
 	w, err := kv.message(key, entry.Value, nil)
-	if err != nil {
-		return entry, decision{err: err}
+	return entry, acceptance(&w, err, raw)
+}
+
+// decision is what one run of a Modify function comes to: a write, or an end without one.
+type decision struct {
+	write   *write
+	removed bool
+	err     error
+}
+
+// refusal is the decision of a function that returned an error.
+func refusal(err error, exists bool) decision {
+	switch {
+	case errors.Is(err, Skip):
+		return decision{}
+	case errors.Is(err, Remove) && exists:
+		return decision{write: marker("", false), removed: true}
+	case errors.Is(err, Remove):
+		return decision{}
 	}
-	if exists && bytes.Equal(w.data, raw.data) {
-		return entry, decision{}
+	return decision{err: callerError{err}}
+}
+
+// acceptance is the decision of a function that wants its value written, which could be encoded
+// unless invalid says why not.
+func acceptance(w *write, invalid error, raw *rawEntry) decision {
+	switch {
+	case invalid != nil:
+		return decision{err: invalid}
+	case raw.exists() && bytes.Equal(w.data, raw.data):
+		return decision{}
 	}
-	return entry, decision{write: &w}
+	return decision{write: w}
+}
+
+// modified is how a Modify ended.
+type modified struct {
+	decided  bool // by its function, on what was there
+	removed  bool
+	revision uint64 // of the value written
+}
+
+func (b *Bucket) modify(ctx context.Context, key string, invalid error, opts []ModifyOption, decide func(*rawEntry) decision) (m modified, err error) {
+	if invalid != nil {
+		return m, b.wrap("modify", "", invalid)
+	}
+	var o modifyOptions
+	for _, opt := range opts {
+		opt.applyModify(&o)
+	}
+	err = b.do(ctx, "modify", key, func(ctx context.Context) error {
+		m, err = b.modifyUntil(ctx, key, o, decide)
+		return err
+	})
+	return m, err
+}
+
+func (b *Bucket) modifyUntil(ctx context.Context, key string, o modifyOptions, decide func(*rawEntry) decision) (modified, error) {
+	// The first attempt takes what any replica has, unless this handle knows of something newer.
+	read, fromLeader := func(ctx context.Context, key string) (rawEntry, error) {
+		return b.latest(ctx, key, readOptions{})
+	}, false
+	for attempts, wait := 0, (backoff{}); ; {
+		raw, err := read(ctx, key)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return modified{}, err
+		}
+		decision := decide(&raw)
+		if decision.write == nil {
+			if fromLeader {
+				return modified{decided: true}, decision.err
+			}
+			read, fromLeader = b.leaderGet, true
+			continue
+		}
+		decision.write.key, decision.write.guarded, decision.write.expect = key, true, raw.revision
+		revision, err := b.store(ctx, decision.write)
+		if err == nil {
+			return modified{true, decision.removed, revision}, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return modified{}, err
+		}
+		attempts++
+		if o.attempts > 0 && attempts >= o.attempts {
+			return modified{}, wrapf(ErrContention, "gave up after %d attempts", attempts)
+		}
+		if !wait.sleep(ctx) {
+			return modified{}, fmt.Errorf("%w: gave up after %d attempts: %w", ErrContention, attempts, ctx.Err())
+		}
+		read, fromLeader = b.leaderGet, true
+	}
 }
 
 // GetOrCreate returns the entry under key, or stores what fn returns if there is none; created tells
 // which. An error of fn is returned as it is. fn runs at most once.
+//
+//go:noinline
 func (kv *KV[K, V]) GetOrCreate(ctx context.Context, key K, fn func() (V, error)) (entry Entry[K, V], created bool, err error) {
 	name, err := kv.spec.Encode(key)
+	revision, err := kv.b.getOrCreate(ctx, name, err, func(raw *rawEntry) (err error) {
+		entry, err = kv.entry(key, raw)
+		return err
+	}, func() (write, error) {
+		value, err := fn()
+		if err != nil {
+			return write{}, callerError{err}
+		}
+		entry = Entry[K, V]{Key: key, Value: value}
+		return kv.message(key, value, nil)
+	})
 	if err != nil {
-		return entry, false, kv.b.wrap("get or create", "", err)
+		return Entry[K, V]{}, false, err
 	}
-	err = kv.b.do(ctx, "get or create", name, func(ctx context.Context) error {
+	if revision > 0 {
+		entry.Key, entry.Revision = key, revision
+	}
+	return entry, revision > 0, nil
+}
+
+// getOrCreate has what is there decoded, or stores what is made and returns its revision.
+func (b *Bucket) getOrCreate(ctx context.Context, key string, invalid error, decode func(*rawEntry) error, make func() (write, error)) (revision uint64, err error) {
+	const op = "get or create"
+	if invalid != nil {
+		return 0, b.wrap(op, "", invalid)
+	}
+	err = b.do(ctx, op, key, func(ctx context.Context) error {
 		var w *write
 		for wait := (backoff{}); ; {
-			raw, err := kv.b.leaderGet(ctx, name)
+			raw, err := b.leaderGet(ctx, key)
 			if err == nil && raw.op == Put {
-				entry, err = kv.entry(key, &raw)
-				return err
+				return decode(&raw)
 			}
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return err
 			}
 			if w == nil {
-				value, err := fn()
-				if err != nil {
-					return callerError{err}
-				}
-				message, err := kv.message(key, value, nil)
+				made, err := make()
 				if err != nil {
 					return err
 				}
-				w, entry.Key, entry.Value = &message, key, value
+				w = &made
 			}
 			w.guarded, w.expect = true, raw.revision
-			entry.Revision, err = kv.b.store(ctx, w)
-			if err == nil {
-				created = true
-				return nil
-			}
+			revision, err = b.store(ctx, w)
 			if !errors.Is(err, ErrConflict) {
 				return err
 			}
@@ -185,8 +239,5 @@ func (kv *KV[K, V]) GetOrCreate(ctx context.Context, key K, fn func() (V, error)
 			}
 		}
 	})
-	if err != nil {
-		entry = Entry[K, V]{}
-	}
-	return entry, created, err
+	return revision, err
 }

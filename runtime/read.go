@@ -62,23 +62,31 @@ func (kv *KV[K, V]) GetStrong(ctx context.Context, key K, opts ...StrongReadOpti
 	return kv.get(ctx, key, o)
 }
 
+//go:noinline
 func (kv *KV[K, V]) get(ctx context.Context, key K, o readOptions) (entry Entry[K, V], err error) {
 	name, err := kv.spec.Encode(key)
-	if err != nil {
-		return entry, kv.b.wrap("get", "", err)
+	err = kv.b.get(ctx, name, err, o, func(raw *rawEntry) error {
+		entry, err = kv.entry(key, raw)
+		return err
+	})
+	return entry, err
+}
+
+// get reads a key that could be encoded unless invalid says why not, and has its value decoded.
+func (b *Bucket) get(ctx context.Context, key string, invalid error, o readOptions, decode func(*rawEntry) error) error {
+	if invalid != nil {
+		return b.wrap("get", "", invalid)
 	}
-	err = kv.b.do(ctx, "get", name, func(ctx context.Context) error {
-		raw, err := kv.b.latest(ctx, name, o)
+	return b.do(ctx, "get", key, func(ctx context.Context) error {
+		raw, err := b.latest(ctx, key, o)
 		if err != nil {
 			return err
 		}
 		if raw.op != Put {
 			return &revisionError{ErrNotFound, raw.revision}
 		}
-		entry, err = kv.entry(key, &raw)
-		return err
+		return decode(&raw)
 	})
-	return entry, err
 }
 
 // latest reads the last message under a key, a marker included, as the options ask.
@@ -213,26 +221,35 @@ func (b *Bucket) storedGet(ctx context.Context, key string, request msgGet) (raw
 
 // GetRevision returns what was stored under key at a revision, a value or a marker, or ErrNotFound
 // if the bucket no longer has it or the revision is of another key.
+//
+//go:noinline
 func (kv *KV[K, V]) GetRevision(ctx context.Context, key K, revision uint64) (event Event[K, V], err error) {
 	name, err := kv.spec.Encode(key)
-	if err != nil {
-		return event, kv.b.wrap("get revision", "", err)
-	}
-	err = kv.b.do(ctx, "get revision", name, func(ctx context.Context) error {
-		if revision == 0 {
-			return ErrInvalidRevision
-		}
-		raw, subject, err := kv.b.revisionGet(ctx, name, revision)
-		if err != nil {
-			return err
-		}
-		if subject != kv.b.stored+name {
-			return wrapf(ErrNotFound, "revision %d is of another key", revision)
-		}
-		event = kv.event(key, &raw)
+	err = kv.b.getRevision(ctx, name, err, revision, func(raw *rawEntry) error {
+		event = kv.event(key, raw)
 		return event.Err
 	})
 	return event, err
+}
+
+func (b *Bucket) getRevision(ctx context.Context, key string, invalid error, revision uint64, decode func(*rawEntry) error) error {
+	const op = "get revision"
+	if invalid != nil {
+		return b.wrap(op, "", invalid)
+	}
+	return b.do(ctx, op, key, func(ctx context.Context) error {
+		if revision == 0 {
+			return ErrInvalidRevision
+		}
+		raw, subject, err := b.revisionGet(ctx, key, revision)
+		if err != nil {
+			return err
+		}
+		if subject != b.stored+key {
+			return wrapf(ErrNotFound, "revision %d is of another key", revision)
+		}
+		return decode(&raw)
+	})
 }
 
 // revisionGet reads one message by its sequence, from any replica where the bucket allows it, and

@@ -53,11 +53,14 @@ func ResumeFrom(p Position) WatchOption { return func(o *watchOptions) { o.resum
 
 // Watch follows the keys of a selection. It is attached when it returns, and goes on until Stop or
 // the end of ctx.
+//
+//go:noinline
 func (kv *KV[K, V]) Watch(ctx context.Context, s Selection, opts ...WatchOption) (*Watcher[Event[K, V]], error) {
-	if s.err != nil {
-		return nil, kv.b.wrap("watch", "", s.err)
+	out := &patternOutlet[K, V]{newWatcher[Event[K, V]](), kv}
+	if err := watch(ctx, kv.b, s, opts, out, &out.w.state); err != nil {
+		return nil, err
 	}
-	return watch(ctx, kv.b, s.pattern, opts, kv.match, func(op Op) Event[K, V] { return Event[K, V]{Op: op} })
+	return out.w, nil
 }
 
 // WatchKey follows one key.
@@ -66,7 +69,48 @@ func (kv *KV[K, V]) WatchKey(ctx context.Context, key K, opts ...WatchOption) (*
 	return kv.Watch(ctx, Selection{name, err}, opts...)
 }
 
+// WatchBucket follows all keys of a bucket; those of no pattern come as UnmatchedEvent. E is the
+// generated interface for the bucket's events.
+func WatchBucket[E BucketEvent](ctx context.Context, b *Bucket, opts []WatchOption, patterns ...Keyspace) (*Watcher[E], error) {
+	out := &bucketOutlet[E]{newWatcher[E](), patterns}
+	if err := watch(ctx, b, Selection{pattern: ">"}, opts, out, &out.w.state); err != nil {
+		return nil, err
+	}
+	return out.w, nil
+}
+
+// outlet turns what a watch has read into events of the reader's type.
+type outlet interface {
+	// event makes an event of a stored message, and sends it if send is set. matched tells that the
+	// message is one for this watch, alive that ctx has not ended.
+	event(ctx context.Context, raw *rawEntry, o *watchOptions, position Position, send bool) (matched, alive bool)
+	control(ctx context.Context, op Op, position Position) (alive bool)
+	close()
+}
+
+// patternOutlet is the outlet of a watch of one pattern's keys.
+type patternOutlet[K comparable, V any] struct {
+	w  *Watcher[Event[K, V]]
+	kv *KV[K, V]
+}
+
+func (p *patternOutlet[K, V]) event(ctx context.Context, raw *rawEntry, o *watchOptions, position Position, send bool) (matched, alive bool) {
+	event, ok := p.kv.match(raw, o.metaOnly)
+	if !ok || !send {
+		return ok, true
+	}
+	return true, p.w.send(ctx, event, position)
+}
+
+func (p *patternOutlet[K, V]) control(ctx context.Context, op Op, position Position) bool {
+	return p.w.send(ctx, Event[K, V]{Op: op}, position)
+}
+
+func (p *patternOutlet[K, V]) close() { close(p.w.updates) }
+
 // match makes an event of a stored message, if its key is one of the pattern's.
+//
+//go:noinline
 func (kv *KV[K, V]) match(raw *rawEntry, meta bool) (Event[K, V], bool) {
 	key, err := kv.spec.Parse(raw.key)
 	if err != nil {
@@ -87,32 +131,45 @@ func (kv *KV[K, V]) matchAny(raw *rawEntry, meta bool) (BucketEvent, bool) {
 	return kv.match(raw, meta)
 }
 
-// WatchBucket follows all keys of a bucket; those of no pattern come as UnmatchedEvent. E is the
-// generated interface for the bucket's events.
-func WatchBucket[E BucketEvent](ctx context.Context, b *Bucket, opts []WatchOption, patterns ...Keyspace) (*Watcher[E], error) {
-	match := func(raw *rawEntry, meta bool) (E, bool) {
-		for _, p := range patterns {
-			if event, ok := p.matchAny(raw, meta); ok {
-				return any(event).(E), true
-			}
-		}
-		event := UnmatchedEvent{Op: raw.op, Key: raw.key, Revision: raw.revision, Created: raw.created}
-		if raw.op == Put && !meta {
-			event.Value = raw.data
-		}
-		return any(event).(E), true
+// bucketOutlet is the outlet of a watch of all keys.
+type bucketOutlet[E BucketEvent] struct {
+	w        *Watcher[E]
+	patterns []Keyspace
+}
+
+func (b *bucketOutlet[E]) event(ctx context.Context, raw *rawEntry, o *watchOptions, position Position, send bool) (matched, alive bool) {
+	if !send {
+		return true, true
 	}
-	return watch(ctx, b, ">", opts, match, func(op Op) E { return any(ControlEvent{op}).(E) })
+	return true, b.w.send(ctx, any(matchBucket(b.patterns, raw, o.metaOnly)).(E), position)
+}
+
+func (b *bucketOutlet[E]) control(ctx context.Context, op Op, position Position) bool {
+	return b.w.send(ctx, any(ControlEvent{op}).(E), position)
+}
+
+func (b *bucketOutlet[E]) close() { close(b.w.updates) }
+
+func matchBucket(patterns []Keyspace, raw *rawEntry, meta bool) BucketEvent {
+	for _, p := range patterns {
+		if event, ok := p.matchAny(raw, meta); ok {
+			return event
+		}
+	}
+	event := UnmatchedEvent{Op: raw.op, Key: raw.key, Revision: raw.revision, Created: raw.created}
+	if raw.op == Put && !meta {
+		event.Value = raw.data
+	}
+	return event
 }
 
 // watching is the state of a watch; it belongs to its goroutine.
-type watching[E any] struct {
-	*Watcher[E]
-	b       *Bucket
-	filter  string
-	opts    watchOptions
-	match   func(raw *rawEntry, meta bool) (E, bool)
-	control func(Op) E
+type watching struct {
+	*watcherState
+	out    outlet
+	b      *Bucket
+	filter string
+	opts   watchOptions
 
 	c       *consumer
 	at      Position // of the last message seen
@@ -122,10 +179,13 @@ type watching[E any] struct {
 	latest bool
 }
 
-func watch[E any](ctx context.Context, b *Bucket, filter string, opts []WatchOption,
-	match func(*rawEntry, bool) (E, bool), control func(Op) E) (*Watcher[E], error) {
-	ctx, cancel := context.WithCancel(ctx)
-	w := &watching[E]{Watcher: newWatcher[E](cancel), b: b, filter: filter, match: match, control: control}
+// watch attaches, and goes on in a goroutine.
+func watch(ctx context.Context, b *Bucket, s Selection, opts []WatchOption, out outlet, state *watcherState) error {
+	if s.err != nil {
+		return b.wrap("watch", "", s.err)
+	}
+	ctx, state.cancel = context.WithCancel(ctx)
+	w := &watching{watcherState: state, out: out, b: b, filter: s.pattern}
 	for _, opt := range opts {
 		opt(&w.opts)
 	}
@@ -133,7 +193,7 @@ func watch[E any](ctx context.Context, b *Bucket, filter string, opts []WatchOpt
 		w.tracked = newKeySet()
 	}
 	reset := false
-	err := b.doUntimed(ctx, "watch", filter, func(ctx context.Context) error {
+	err := b.doUntimed(ctx, "watch", w.filter, func(ctx context.Context) error {
 		attachCtx, cancel := b.withTimeout(ctx)
 		defer cancel()
 		var err error
@@ -141,15 +201,15 @@ func watch[E any](ctx context.Context, b *Bucket, filter string, opts []WatchOpt
 		return err
 	})
 	if err != nil {
-		cancel()
-		return nil, err
+		state.cancel()
+		return err
 	}
 	go w.run(ctx, reset)
-	return w.Watcher, nil
+	return nil
 }
 
 // start attaches for the first time.
-func (w *watching[E]) start(ctx context.Context) (reset bool, err error) {
+func (w *watching) start(ctx context.Context) (reset bool, err error) {
 	switch {
 	case w.opts.resume.sequence > 0:
 		w.at = w.opts.resume
@@ -171,7 +231,7 @@ func (w *watching[E]) start(ctx context.Context) (reset bool, err error) {
 
 // attach makes a consumer that goes on where the watch stands; reset tells that it starts anew,
 // because the bucket is another one, or has lost its end.
-func (w *watching[E]) attach(ctx context.Context) (reset bool, err error) {
+func (w *watching) attach(ctx context.Context) (reset bool, err error) {
 	for {
 		c, err := w.b.attach(ctx, w.filter, w.next(), w.opts.metaOnly)
 		if err != nil {
@@ -193,7 +253,7 @@ func (w *watching[E]) attach(ctx context.Context) (reset bool, err error) {
 }
 
 // next is where a consumer has to start.
-func (w *watching[E]) next() startPolicy {
+func (w *watching) next() startPolicy {
 	// With history 1, what is stored after a sequence is the latest of each key anyway.
 	if w.at.incarnation == 0 || w.latest && !w.synced && w.b.history != 1 {
 		return startPolicy{latest: w.latest}
@@ -202,7 +262,7 @@ func (w *watching[E]) next() startPolicy {
 }
 
 // run is the goroutine of the watch.
-func (w *watching[E]) run(ctx context.Context, reset bool) {
+func (w *watching) run(ctx context.Context, reset bool) {
 	err := w.follow(ctx, reset)
 	if w.c != nil {
 		w.c.close()
@@ -210,15 +270,18 @@ func (w *watching[E]) run(ctx context.Context, reset bool) {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	w.end(w.b.wrap("watch", w.filter, err))
+	w.ended(w.b.wrap("watch", w.filter, err))
+	w.out.close()
+	close(w.done)
+	w.cancel()
 }
 
-func (w *watching[E]) follow(ctx context.Context, reset bool) error {
-	if w.synced && !w.send(ctx, w.control(Synced), w.at) { // UpdatesOnly
+func (w *watching) follow(ctx context.Context, reset bool) error {
+	if w.synced && !w.out.control(ctx, Synced, w.at) { // UpdatesOnly
 		return nil
 	}
 	for {
-		if reset && !w.send(ctx, w.control(Reset), w.at) {
+		if reset && !w.out.control(ctx, Reset, w.at) {
 			return nil
 		}
 		err := w.deliver(ctx)
@@ -239,7 +302,7 @@ func (w *watching[E]) follow(ctx context.Context, reset bool) error {
 const bucketGrace = 5 * time.Second
 
 // reattach attaches again until it succeeds, ctx ends, or it cannot succeed any more.
-func (w *watching[E]) reattach(ctx context.Context) (reset bool, err error) {
+func (w *watching) reattach(ctx context.Context) (reset bool, err error) {
 	var gone time.Time
 	for wait := (backoff{}); ; {
 		if err := w.b.waitConnected(ctx); err != nil {
@@ -280,7 +343,7 @@ func (w *watching[E]) reattach(ctx context.Context) (reset bool, err error) {
 }
 
 // deliver sends events until the consumer detaches (an error) or ctx ends.
-func (w *watching[E]) deliver(ctx context.Context) error {
+func (w *watching) deliver(ctx context.Context) error {
 	for complete := w.c.completeAtOnce(); ; {
 		if w.tracked.due(w.at.sequence) && !w.sweep(ctx) {
 			return nil
@@ -308,14 +371,16 @@ func (w *watching[E]) deliver(ctx context.Context) error {
 }
 
 // event delivers a message, or moves the position past what is none. It reports false when ctx ends.
-func (w *watching[E]) event(ctx context.Context, d *delivery) bool {
+func (w *watching) event(ctx context.Context, d *delivery) bool {
 	if d.msg != nil {
 		if raw, ok := w.c.entry(d); ok {
-			if event, ok := w.match(&raw, w.opts.metaOnly); ok {
+			send := raw.op == Put || !w.opts.ignoreDeletes
+			matched, alive := w.out.event(ctx, &raw, &w.opts, w.at, send)
+			if matched {
 				w.tracked.note(raw.key, raw.op, raw.revision)
-				if raw.op == Put || !w.opts.ignoreDeletes {
-					return w.send(ctx, event, w.at)
-				}
+			}
+			if !alive || matched && send {
+				return alive
 			}
 		}
 	}
@@ -324,7 +389,7 @@ func (w *watching[E]) event(ctx context.Context, d *delivery) bool {
 }
 
 // sync ends an initial copy.
-func (w *watching[E]) sync(ctx context.Context) bool {
+func (w *watching) sync(ctx context.Context) bool {
 	w.synced = true
-	return w.send(ctx, w.control(Synced), w.at)
+	return w.out.control(ctx, Synced, w.at)
 }

@@ -20,9 +20,15 @@ import (
 // was deleted and whose marker was removed too, all in such a gap, is not reported
 // unless the watch was made with TrackKeys.
 type Watcher[E any] struct {
+	state   watcherState
 	updates chan E
-	cancel  context.CancelFunc
-	done    chan struct{} // closed after updates
+}
+
+// watcherState is what a Watcher has whatever its events are. Code that depends on their type is
+// compiled anew for each key pattern, so there is little of it.
+type watcherState struct {
+	cancel context.CancelFunc
+	done   chan struct{} // closed after updates
 
 	mu       sync.Mutex
 	position Position // of the last event received, and of what came after it without being selected
@@ -33,12 +39,10 @@ type Watcher[E any] struct {
 	err      error
 }
 
-func newWatcher[E any](cancel context.CancelFunc) *Watcher[E] {
+func newWatcher[E any]() *Watcher[E] {
 	return &Watcher[E]{
+		state:   watcherState{done: make(chan struct{}), wake: make(chan struct{}, 1)},
 		updates: make(chan E),
-		cancel:  cancel,
-		done:    make(chan struct{}),
-		wake:    make(chan struct{}, 1),
 	}
 }
 
@@ -46,7 +50,9 @@ func newWatcher[E any](cancel context.CancelFunc) *Watcher[E] {
 func (w *Watcher[E]) Updates() <-chan E { return w.updates }
 
 // Stop ends the watch: the channel is closed when it returns. It may be called more than once.
-func (w *Watcher[E]) Stop() {
+func (w *Watcher[E]) Stop() { w.state.stop() }
+
+func (w *watcherState) stop() {
 	w.mu.Lock()
 	w.stopped = true
 	w.mu.Unlock()
@@ -56,14 +62,18 @@ func (w *Watcher[E]) Stop() {
 
 // Err returns why the watch ended: nil while it goes on and after Stop, otherwise an *Error, such as
 // one of ErrBucketNotFound, ErrPermission, ErrUnavailable, or of the context's end.
-func (w *Watcher[E]) Err() error {
+func (w *Watcher[E]) Err() error { return w.state.reason() }
+
+func (w *watcherState) reason() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.err
 }
 
 // Position returns where the watch stands: never ahead of the events received. See ResumeFrom.
-func (w *Watcher[E]) Position() Position {
+func (w *Watcher[E]) Position() Position { return w.state.stand() }
+
+func (w *watcherState) stand() Position {
 	w.mu.Lock()
 	if !w.sending {
 		defer w.mu.Unlock()
@@ -81,34 +91,52 @@ func (w *Watcher[E]) Position() Position {
 }
 
 // send offers an event, and moves the position when it has been taken. It reports false when ctx ends.
+//
+//go:noinline
 func (w *Watcher[E]) send(ctx context.Context, event E, position Position) bool {
-	w.mu.Lock()
-	w.sending = true
-	w.mu.Unlock()
+	w.state.offers()
 	for {
 		select {
 		case w.updates <- event:
-			w.mu.Lock()
-			w.sending, w.position = false, position
-			w.answer()
-			w.mu.Unlock()
+			w.state.taken(position)
 			return true
-		case <-w.wake:
-			w.mu.Lock()
-			w.answer()
-			w.mu.Unlock()
+		case <-w.state.wake:
+			w.state.answer()
 		case <-ctx.Done():
-			w.mu.Lock()
-			w.sending = false
-			w.answer()
-			w.mu.Unlock()
+			w.state.withdrawn()
 			return false
 		}
 	}
 }
 
-// answer tells everyone who asked; w.mu is held.
-func (w *Watcher[E]) answer() {
+func (w *watcherState) offers() {
+	w.mu.Lock()
+	w.sending = true
+	w.mu.Unlock()
+}
+
+func (w *watcherState) taken(position Position) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sending, w.position = false, position
+	w.answerLocked()
+}
+
+func (w *watcherState) withdrawn() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sending = false
+	w.answerLocked()
+}
+
+// answer tells everyone who asked for the position.
+func (w *watcherState) answer() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answerLocked()
+}
+
+func (w *watcherState) answerLocked() {
 	for _, answer := range w.asked {
 		answer <- w.position
 	}
@@ -116,20 +144,17 @@ func (w *Watcher[E]) answer() {
 }
 
 // advance moves the position past what is not delivered.
-func (w *Watcher[E]) advance(position Position) {
+func (w *watcherState) advance(position Position) {
 	w.mu.Lock()
 	w.position = position
 	w.mu.Unlock()
 }
 
-// end closes the channel.
-func (w *Watcher[E]) end(err error) {
+// ended sets the reason, before the channel is closed.
+func (w *watcherState) ended(err error) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !w.stopped {
 		w.err = err
 	}
-	w.mu.Unlock()
-	close(w.updates)
-	close(w.done)
-	w.cancel()
 }

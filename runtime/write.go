@@ -68,98 +68,117 @@ func (w *write) setTTL(ttl time.Duration) error {
 
 // Put stores value under key, whatever was there. It returns ErrUnknownOutcome if the answer got
 // lost: the write may have landed, or may still land.
+//
+//go:noinline
 func (kv *KV[K, V]) Put(ctx context.Context, key K, value V, opts ...TTLOption) (uint64, error) {
-	return kv.write(ctx, "put", key, value, opts, func(ctx context.Context, w *write) (uint64, error) {
-		return kv.b.store(ctx, w)
-	})
+	w, err := kv.message(key, value, opts)
+	return kv.b.storeAs(ctx, "put", &w, err, kv.b.store)
 }
 
 // Create stores value under key if there is none, else ErrExists.
+//
+//go:noinline
 func (kv *KV[K, V]) Create(ctx context.Context, key K, value V, opts ...TTLOption) (uint64, error) {
-	return kv.write(ctx, "create", key, value, opts, kv.b.createAbsent)
+	w, err := kv.message(key, value, opts)
+	return kv.b.storeAs(ctx, "create", &w, err, kv.b.createAbsent)
 }
 
 // Update stores value under key if revision is the key's latest one, else ErrConflict.
+//
+//go:noinline
 func (kv *KV[K, V]) Update(ctx context.Context, key K, value V, revision uint64, opts ...TTLOption) (uint64, error) {
-	return kv.write(ctx, "update", key, value, opts, func(ctx context.Context, w *write) (uint64, error) {
-		if revision == 0 {
-			return 0, ErrInvalidRevision
-		}
-		w.guarded, w.expect = true, revision
-		return kv.b.store(ctx, w)
-	})
-}
-
-// write is what Put, Create and Update share.
-func (kv *KV[K, V]) write(ctx context.Context, op string, key K, value V, opts []TTLOption,
-	send func(context.Context, *write) (uint64, error)) (revision uint64, err error) {
 	w, err := kv.message(key, value, opts)
-	if err != nil {
-		return 0, kv.b.wrap(op, w.key, err)
-	}
-	err = kv.b.do(ctx, op, w.key, func(ctx context.Context) error {
-		revision, err = send(ctx, &w)
-		return err
-	})
-	return revision, err
+	w.guarded, w.expect = true, revision
+	return kv.b.storeAs(ctx, "update", &w, err, kv.b.storeGuarded)
 }
 
-// message encodes key, value and TTL.
-func (kv *KV[K, V]) message(key K, value V, opts []TTLOption) (w write, err error) {
-	if w.key, err = kv.spec.Encode(key); err != nil {
-		return w, err
+// message encodes key, value and TTL. If that cannot be done, what it returns tells the key at least.
+//
+//go:noinline
+func (kv *KV[K, V]) message(key K, value V, opts []TTLOption) (write, error) {
+	name, err := kv.spec.Encode(key)
+	if err != nil {
+		return write{}, err
 	}
-	if w.data, err = kv.encode(value); err != nil {
-		return w, err
+	data, err := kv.encode(value)
+	return newWrite(name, data, err, kv.spec.TTL, opts)
+}
+
+// newWrite is the message of a value that could be encoded, unless invalid says why not.
+func newWrite(key string, data []byte, invalid error, ttl time.Duration, opts []TTLOption) (write, error) {
+	w := write{key: key, data: data}
+	if invalid != nil {
+		return w, invalid
 	}
-	o := writeOptions{ttl: kv.spec.TTL, ttlGiven: kv.spec.TTL != 0}
+	o := writeOptions{ttl: ttl, ttlGiven: ttl != 0}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	if o.ttlGiven {
-		err = w.setTTL(o.ttl)
+		return w, w.setTTL(o.ttl)
 	}
-	return w, err
+	return w, nil
+}
+
+// storeAs sends a message that could be made, unless invalid says why not, as the operation op.
+func (b *Bucket) storeAs(ctx context.Context, op string, w *write, invalid error,
+	send func(context.Context, *write) (uint64, error)) (revision uint64, err error) {
+	if invalid != nil {
+		return 0, b.wrap(op, w.key, invalid)
+	}
+	err = b.do(ctx, op, w.key, func(ctx context.Context) error {
+		revision, err = send(ctx, w)
+		return err
+	})
+	return revision, err
+}
+
+// storeGuarded is store for a caller who gave a revision.
+func (b *Bucket) storeGuarded(ctx context.Context, w *write) (uint64, error) {
+	if w.expect == 0 {
+		return 0, ErrInvalidRevision
+	}
+	return b.store(ctx, w)
 }
 
 // Delete stores a marker under key, absent or not, and returns its revision. Older revisions stay
 // in the history.
+//
+//go:noinline
 func (kv *KV[K, V]) Delete(ctx context.Context, key K, opts ...DeleteOption) (uint64, error) {
-	return kv.remove(ctx, "delete", key, opts)
+	name, err := kv.spec.Encode(key)
+	return kv.b.remove(ctx, "delete", name, err, opts)
 }
 
 // Purge stores a marker under key and removes its older revisions.
+//
+//go:noinline
 func (kv *KV[K, V]) Purge(ctx context.Context, key K, opts ...DeleteOption) (uint64, error) {
-	return kv.remove(ctx, "purge", key, opts)
+	name, err := kv.spec.Encode(key)
+	return kv.b.remove(ctx, "purge", name, err, opts)
 }
 
-func (kv *KV[K, V]) remove(ctx context.Context, op string, key K, opts []DeleteOption) (revision uint64, err error) {
-	name, err := kv.spec.Encode(key)
-	if err != nil {
-		return 0, kv.b.wrap(op, "", err)
-	}
-	err = kv.b.do(ctx, op, name, func(ctx context.Context) error {
-		w := marker(name, op == "purge")
+func (b *Bucket) remove(ctx context.Context, op, key string, invalid error, opts []DeleteOption) (uint64, error) {
+	w := marker(key, op == "purge")
+	return b.storeAs(ctx, op, w, invalid, func(ctx context.Context, w *write) (uint64, error) {
 		var o writeOptions
 		for _, opt := range opts {
 			opt(&o)
 		}
-		if o.guarded && o.revision == 0 {
-			return ErrInvalidRevision
-		}
-		w.guarded, w.expect = o.guarded, o.revision
 		if o.ttlGiven {
-			if op == "delete" && kv.b.history != 1 {
-				return wrapf(ErrInvalidOption, "MarkerTTL with Delete on a bucket that keeps history; use Purge")
+			if op == "delete" && b.history != 1 {
+				return 0, wrapf(ErrInvalidOption, "MarkerTTL with Delete on a bucket that keeps history; use Purge")
 			}
 			if err := w.setTTL(o.ttl); err != nil {
-				return err
+				return 0, err
 			}
 		}
-		revision, err = kv.b.store(ctx, w)
-		return err
+		if !o.guarded {
+			return b.store(ctx, w)
+		}
+		w.guarded, w.expect = true, o.revision
+		return b.storeGuarded(ctx, w)
 	})
-	return revision, err
 }
 
 // marker is the message of a deletion (ADR-8).
