@@ -246,6 +246,31 @@ func TestGeneratedTransactionsChangeSeveralKeys(t *testing.T) {
 	}
 }
 
+func TestGeneratedTransactionsKeepTheTimeToLive(t *testing.T) {
+	ctx := t.Context()
+	js := kvtest.Start(t)
+	b, err := everything.EnsureHotel(ctx, js)
+	if err != nil {
+		t.Fatal(err)
+	}
+	room, hold := everything.HotelRoomKey{Number: 7}, everything.HotelHoldKey{Number: 7}
+	for want, opts := range map[string][]kvrt.TTLOption{"15m0s": nil, "1m0s": {kvrt.TTL(time.Minute)}} {
+		if _, err := b.Txn(ctx, func(tx *everything.HotelTxn) error {
+			return errors.Join(tx.Room.Put(room, "held"), tx.Hold.Put(hold, "ann", opts...))
+		}); err != nil {
+			t.Fatal(err)
+		}
+		stream, err := js.Stream(ctx, "KV_hotel")
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := stream.GetLastMsgForSubject(ctx, "$KV.hotel."+hold.String())
+		if err != nil || msg.Header.Get("Nats-TTL") != want {
+			t.Errorf("%v, %v, want a time to live of %s", msg, err, want)
+		}
+	}
+}
+
 func TestValuesThatBreakAConstraintAreRefusedWithTheirPath(t *testing.T) {
 	ctx := t.Context()
 	b, err := everything.EnsureMain(ctx, kvtest.Start(t), everything.MainParams{Env: "test", Region: "eu"})

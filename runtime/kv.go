@@ -179,6 +179,7 @@ type msgGet struct {
 	LastBySubject string   `json:"last_by_subj,omitempty"`
 	NextBySubject string   `json:"next_by_subj,omitempty"`
 	MultiLast     []string `json:"multi_last,omitempty"`
+	MaxBytes      int      `json:"max_bytes,omitempty"` // of the answer to MultiLast
 }
 
 // pubAck is the answer to a publish.

@@ -4,11 +4,9 @@ package kvrt
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -21,9 +19,10 @@ func (b *Bucket) linearizableGet(ctx context.Context, key string) (rawEntry, err
 		return rawEntry{}, fmt.Errorf("the barrier of a linearizable read: %w", err)
 	}
 	for wait := (backoff{}); ; {
-		raw, upTo, err := b.multiGet(ctx, key, reservedKey)
+		entries, upTo, _, err := b.multiGet(ctx, []string{key, reservedKey})
+		raw, there := entries[key]
 		switch {
-		case err == nil && upTo >= barrier && raw.revision == 0:
+		case err == nil && upTo >= barrier && !there:
 			return raw, ErrNotFound
 		case err == nil && upTo >= barrier:
 			return raw, nil
@@ -63,71 +62,6 @@ func (b *Bucket) writeBarrier(ctx context.Context) (uint64, error) {
 			return 0, b.ended(ctx, err)
 		}
 	}
-}
-
-// multiGet asks one replica for several keys at once, and returns the entry of the first one and
-// the position of the replica, which is 0 if none of the keys is there.
-func (b *Bucket) multiGet(ctx context.Context, keys ...string) (first rawEntry, upTo uint64, err error) {
-	subjects := make([]string, len(keys))
-	for i, key := range keys {
-		subjects[i] = b.stored + key
-	}
-	request, err := json.Marshal(msgGet{MultiLast: subjects})
-	if err != nil {
-		return first, 0, err
-	}
-	wait, limit := backoff{}, firstAttempt
-	for ; ; limit *= 2 {
-		first, upTo, err = b.multiGetOnce(ctx, keys[0], request, limit)
-		if lost, unanswered := errors.AsType[*lostError](err); !unanswered {
-			return first, upTo, err
-		} else if errors.Is(err, nats.ErrConnectionClosed) || !wait.sleep(ctx) {
-			return first, 0, b.ended(ctx, lost.cause)
-		}
-	}
-}
-
-func (b *Bucket) multiGetOnce(ctx context.Context, key string, request []byte, limit time.Duration) (first rawEntry, upTo uint64, err error) {
-	if err := b.waitConnected(ctx); err != nil {
-		return first, 0, err
-	}
-	subject := b.api + "DIRECT.GET." + b.stream
-	inbox := b.nc.NewInbox()
-	sub, err := b.nc.SubscribeSync(inbox)
-	if err != nil {
-		return first, 0, connErr(err)
-	}
-	defer sub.Unsubscribe() //nolint:errcheck // the subscription is ours alone
-	attempt, g := b.watchRequest(ctx, subject, limit)
-	err = b.nc.PublishRequest(subject, inbox, request)
-	for err == nil {
-		var msg *nats.Msg
-		if msg, err = sub.NextMsgWithContext(attempt); err != nil {
-			break
-		}
-		switch status := msg.Header.Get(headerStatus); status {
-		case "":
-			if msg.Header.Get(headerSubject) != b.stored+key {
-				continue
-			}
-			if first, err = parseGet(key, msg); err != nil {
-				return first, 0, g.stop(err)
-			}
-		case "204":
-			upTo, err = parseUint(msg.Header.Get("Nats-UpTo-Sequence"))
-			return first, upTo, g.stop(err)
-		case "404":
-			return first, 0, g.stop(nil)
-		case "503":
-			return first, 0, g.stop(connErr(nats.ErrNoResponders))
-		default:
-			return first, 0, g.stop(fmt.Errorf("unexpected answer to a multi get: %s %s", status, msg.Header.Get("Description")))
-		}
-	}
-	if err = g.stop(err); errors.Is(err, ErrPermission) {
-		return first, 0, err
-	}
-	return first, 0, &lostError{connErr(err)}
 }
 
 // barriers lets concurrent reads share a barrier: one that is written after all of them began.

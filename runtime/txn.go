@@ -29,10 +29,11 @@ type txnOptions struct{ attempts int }
 type Txn struct {
 	b      *Bucket
 	ctx    context.Context // of the call that the attempt is part of, which ends before it
-	leader bool            // an earlier attempt was in conflict: a replica may not have what it met
+	leader bool            // an earlier attempt was in conflict: what it met is read by the leader's word
 
 	mu      sync.Mutex
 	ended   bool
+	whole   bool                // reads are the leader's state at one moment of the attempt
 	failed  error               // of the first read that got no answer: nothing can be decided without it
 	reads   map[string]rawEntry // what was read first under each key; revision 0 where nothing was
 	writes  map[string]*pending
@@ -178,19 +179,71 @@ func (tx *Txn) read(key string) (raw rawEntry, err error) {
 		tx.failed = err
 		return rawEntry{}, err
 	}
+	tx.whole = tx.leader && len(tx.reads) == 0
 	raw.key = key
 	tx.reads[key] = raw
 	return raw, nil
 }
 
-// fetch reads those of the keys that the transaction has not seen yet.
+// fetch reads those of the keys that the transaction has not seen yet, together.
 func (tx *Txn) fetch(keys []string) error {
+	var unseen []string
 	for _, key := range keys {
-		if _, err := tx.view(key); err != nil {
+		_, read := tx.reads[key]
+		if _, written := tx.writes[key]; read || written || slices.Contains(unseen, key) {
+			continue
+		}
+		if err := tx.touch(key); err != nil {
 			return err
 		}
+		unseen = append(unseen, key)
+	}
+	if len(unseen) < 2 {
+		for _, key := range unseen {
+			if _, err := tx.read(key); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	entries, whole, err := tx.snapshot(unseen, tx.leader)
+	if err != nil {
+		tx.failed = err
+		return err
+	}
+	tx.whole = whole && len(tx.reads) == 0
+	for _, key := range unseen {
+		raw := entries[key]
+		raw.key = key
+		tx.reads[key] = raw
 	}
 	return nil
+}
+
+// snapshot reads several keys. What it reads with fresh is not older than the call, by the leader's
+// word; whole tells that it was all there at one moment since.
+func (tx *Txn) snapshot(keys []string, fresh bool) (entries map[string]rawEntry, whole bool, err error) {
+	var o readOptions
+	if fresh {
+		info, err := tx.b.info(tx.ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		o.atLeast = info.State.LastSeq
+	}
+	entries = make(map[string]rawEntry, len(keys))
+	rest, at, err := tx.b.latestPage(tx.ctx, keys, o, entries)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, key := range rest {
+		raw, err := tx.b.leaderGet(tx.ctx, key)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, false, err
+		}
+		entries[key] = raw
+	}
+	return entries, fresh && at > 0, nil
 }
 
 // put buffers a write, in the place of an earlier one to the key.
@@ -262,16 +315,22 @@ func (tx *Txn) commit() (uint64, error) {
 }
 
 // confirm reports a *staleError unless all that was read was the state of the bucket at one moment
-// of the attempt.
+// of the attempt. A key that has now the revision that was read had it all the time since, and so
+// at the moment when the confirmation began.
 func (tx *Txn) confirm() error {
+	if tx.whole || len(tx.reads) == 0 {
+		return nil
+	}
 	keys := slices.Sorted(maps.Keys(tx.reads))
 	now := map[string]rawEntry{}
-	for _, key := range keys {
-		raw, err := tx.b.leaderGet(tx.ctx, key)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		now[key] = raw
+	var err error
+	if len(keys) > 1 {
+		now, _, err = tx.snapshot(keys, true)
+	} else if now[keys[0]], err = tx.b.leaderGet(tx.ctx, keys[0]); errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	if err != nil {
+		return err
 	}
 	for _, key := range keys {
 		if now[key].revision != tx.reads[key].revision {

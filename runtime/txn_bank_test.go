@@ -74,7 +74,7 @@ func audit(ctx context.Context, s *shop, together bool) (sum int64, err error) {
 func TestTransfersKeepTheSum(t *testing.T) {
 	for _, replicas := range []int{1, 3} {
 		t.Run(fmt.Sprint("R", replicas), func(t *testing.T) {
-			const clerks, each, sum = 16, 12, accounts * 100
+			const clerks, each, sum = 16, 8, accounts * 100
 			ctx := within(t, 3*time.Minute)
 			cluster := kvtest.StartServers(t, replicas)
 			admin := cluster.Connect(t)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	kvrt "github.com/kvgen/kvgen/runtime"
 	"github.com/kvgen/kvgen/runtime/kvtest"
@@ -360,40 +363,153 @@ func TestLimitsOfATransaction(t *testing.T) {
 	}
 }
 
-func TestManyTransactionsAtATime(t *testing.T) {
-	// More of them than the server has open for a stream, by default 50: it refuses some.
+func TestATransactionReadsMoreThanOneAnswerHolds(t *testing.T) {
+	ctx := within(t, time.Minute)
+	s := ensureShop(t, kvtest.Start(t), txnConfig(1))
+	var keys []orderKey
+	for id := range uint64(11) { // of 900 KB each; an answer has 8 MiB
+		keys = append(keys, orderKey{"a", id})
+		if _, err := s.order.Put(ctx, keys[id], order{Note: strings.Repeat("x", 900_000), Total: int64(id)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys = append(keys, orderKey{"a", 11})
+	runs := 0
+	rev, err := s.txn(ctx, func(tx *shopTxn) error {
+		if runs++; runs == 2 {
+			put(t, s, "b", 1, 1)
+		}
+		all, err := tx.order.GetMany(keys)
+		if err != nil {
+			return err
+		}
+		for _, key := range keys[:11] {
+			if e := all[key]; e.Value.Total != int64(key.ID) || len(e.Value.Note) != 900_000 {
+				return fmt.Errorf("%v: %d, %d bytes", key, e.Value.Total, len(e.Value.Note))
+			}
+		}
+		if len(all) != 11 {
+			return fmt.Errorf("%d entries", len(all))
+		}
+		if runs == 1 { // the next attempt asks for what is fresh
+			put(t, s, "a", 0, 0)
+			if _, err := s.order.Put(ctx, keys[0], order{Note: strings.Repeat("x", 900_000)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || rev != 0 || runs != 2 {
+		t.Fatalf("%d, %v after %d runs", rev, err, runs)
+	}
+}
+
+func TestATransactionWaitsUntilTheServerTakesIt(t *testing.T) {
+	// The server has so many batches open for a stream, by default 50, and refuses more.
 	srv := kvtest.StartServer(t, func(o *server.Options) { o.JetStreamLimits.MaxBatchInflightPerStream = 1 })
 	ctx := within(t, time.Minute)
-	cfg := txnConfig(1)
-	cfg.Storage = kvrt.MemoryStorage
-	s := ensureShop(t, srv.Connect(t), cfg)
-	var wg sync.WaitGroup
-	for i := range uint64(16) {
-		here := ensureShop(t, srv.Connect(t), cfg)
-		wg.Go(func() {
-			for j := range int64(5) {
-				if _, err := here.txn(ctx, func(tx *shopTxn) error {
-					var errs []error
-					for k := range uint64(20) {
-						errs = append(errs, tx.order.Put(orderKey{"a", i*100 + k}, order{Total: j}))
-					}
-					return errors.Join(errs...)
-				}); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	n := 0
-	for e, err := range s.order.List(ctx, orderFilter{}.selection()) {
-		if err != nil || e.Value.Total != 4 {
-			t.Errorf("%+v, %v", e, err)
+	js := srv.Connect(t)
+	s := ensureShop(t, js, txnConfig(1))
+	other := func(sequence, commit string) {
+		t.Helper()
+		msg := nats.NewMsg("$KV.SHOP.other")
+		msg.Header.Set("Nats-Batch-Id", "other")
+		msg.Header.Set("Nats-Batch-Sequence", sequence)
+		if commit != "" {
+			msg.Header.Set("Nats-Batch-Commit", commit)
 		}
-		n++
+		if reply, err := js.Conn().RequestMsgWithContext(ctx, msg); err != nil || strings.Contains(string(reply.Data), "error") {
+			t.Fatal(string(reply.Data), err)
+		}
 	}
-	if n != 16*20 {
-		t.Fatalf("%d keys", n)
+	other("1", "")
+	runs := 0
+	both := func(tx *shopTxn) error {
+		if runs++; runs == 4 {
+			other("2", "1")
+		}
+		return errors.Join(tx.counter.Put(counterKey{}, 1), tx.order.Put(orderKey{"a", 1}, order{}))
+	}
+	if _, err := s.txn(ctx, both, kvrt.MaxAttempts(2)); !errors.Is(err, kvrt.ErrContention) || runs != 2 {
+		t.Fatalf("%v after %d runs", err, runs)
+	}
+	if rev, err := s.txn(ctx, both); err != nil || rev != 4 || runs != 4 {
+		t.Fatalf("%d, %v after %d runs", rev, err, runs)
+	}
+}
+
+func TestGuardsOnABucketWithoutRollups(t *testing.T) {
+	ctx := t.Context()
+	js := kvtest.Start(t)
+	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: "KV_SHOP", Subjects: []string{"$KV.SHOP.>"}, MaxMsgsPerSubject: 5, AllowDirect: true, AllowAtomicPublish: true, Discard: jetstream.DiscardNew,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := kvrt.Open(ctx, js, txnConfig(1), bindShop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(10) {
+		if _, err := s.txn(ctx, func(tx *shopTxn) error {
+			_, err := tx.order.GetMany([]orderKey{{"a", 1}, {"a", 2}})
+			return errors.Join(err, tx.counter.Put(counterKey{}, i))
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e, err := s.counter.Get(ctx, counterKey{}); err != nil || e.Value != 9 {
+		t.Fatalf("%+v, %v", e, err)
+	}
+}
+
+// The application is in another account than the bucket, behind a prefix of its own.
+func TestTransactionsThroughAnImport(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "server.conf")
+	if err := os.WriteFile(config, []byte(`accounts {
+		STORE {
+			jetstream: enabled
+			users: [{user: store, password: x}]
+			exports: [{service: "$JS.API.>", response: stream}, {service: "$KV.>"}]
+		}
+		APP {
+			users: [{user: app, password: x}]
+			imports: [
+				{service: {account: STORE, subject: "$JS.API.>"}, to: "$JS.store.API.>"}
+				{service: {account: STORE, subject: "$KV.>"}, to: "$JS.store.API.$KV.>"}
+			]
+		}
+	}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := server.ProcessConfigFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := kvtest.StartServer(t, func(o *server.Options) { o.Accounts, o.Users = parsed.Accounts, parsed.Users })
+	ctx := within(t, time.Minute)
+	there := ensureShop(t, srv.Connect(t, nats.UserInfo("store", "x")), txnConfig(1))
+	put(t, there, "a", 1, 7)
+	js, err := jetstream.NewWithAPIPrefix(srv.Connect(t, nats.UserInfo("app", "x")).Conn(), "$JS.store.API")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := kvrt.Open(ctx, js, txnConfig(1), bindShop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int64{7, 8} {
+		rev, err := s.txn(ctx, func(tx *shopTxn) error {
+			e, err := tx.order.Get(orderKey{"a", 1})
+			if err != nil {
+				return err
+			}
+			return errors.Join(tx.counter.Put(counterKey{}, e.Value.Total), tx.order.Put(orderKey{"a", 2}, e.Value))
+		})
+		if e, gerr := there.counter.Get(ctx, counterKey{}, kvrt.AtLeast(rev)); err != nil || gerr != nil || e.Value != want {
+			t.Fatalf("%+v, %v, %v", e, err, gerr)
+		}
+		put(t, there, "a", 1, 8)
 	}
 }
 

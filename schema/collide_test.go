@@ -16,6 +16,18 @@ buckets:
   hint: give one of them another name in Go with go_name: or all keys of a bucket with go_prefix:
   shop.kv.yaml:4:14: key "order" of bucket "a" is here
 `},
+		"a type and the accessor within transactions": {`
+types:
+  OrderTxnKV: {fields: {id: int}}
+  TotalTxnKV: {fields: {id: int}}
+buckets:
+  a: {transactions: true, keys: {order: {pattern: a, value: OrderTxnKV}}}
+  b: {keys: {total: {pattern: a, value: TotalTxnKV}}}
+`, `
+7:34 name-collision: key "order" of bucket "a" and type "OrderTxnKV" would both be OrderTxnKV in Go
+  hint: give one of them another name in Go with go_name: or all keys of a bucket with go_prefix:
+  shop.kv.yaml:4:3: type "OrderTxnKV" is here
+`},
 		"a type and a key": {`
 types:
   OrderKey: {fields: {id: int}}

@@ -48,3 +48,14 @@ func linearizable(ctx context.Context, main *everything.MainBucket, short *every
 func transactions(b *everything.ShortBucket) {
 	_ = b.Txn // ERROR: b.Txn undefined (type *everything.ShortBucket has no field or method Txn)
 }
+
+func withinTransactions(main *everything.MainTxn, hotel *everything.HotelTxn) {
+	_ = hotel.Hold.Put(everything.HotelHoldKey{}, "x", kvrt.TTL(time.Minute))
+	_ = hotel.Room.Put(everything.HotelRoomKey{}, "x", kvrt.TTL(time.Minute)) // ERROR: too many arguments in call to hotel.Room.Put
+	_, _ = main.Seen.Get()
+	_ = main.Seen.Put(time.Time{}) // ERROR: main.Seen.Put undefined (type everything.SeenTxnKV has no field or method Put)
+	_ = main.Sink.Put(everything.SinkKey{}, 1)
+	_ = main.Sink.Get       // ERROR: main.Sink.Get undefined (type everything.SinkTxnKV has no field or method Get)
+	_ = main.Tree.Keys      // ERROR: main.Tree.Keys undefined (type everything.TreeTxnKV has no field or method Keys)
+	_ = main.Colors.GetMany // ERROR: main.Colors.GetMany undefined (type everything.ColorsTxnKV has no field or method GetMany)
+}

@@ -1,0 +1,178 @@
+// Multi gets (server 2.11): one replica's answer for several keys, as of one moment, with the
+// position that the replica had reached.
+
+package kvrt
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	multiGetKeys  = 1024    // the server refuses more (2.15, stream.go)
+	multiGetBytes = 8 << 20 // of an answer; the server's default would be the connection's pending limit
+	multiGetTries = 5       // replicas that may be asked before the leader is
+)
+
+// latestMany reads the last messages under several keys, markers included; a key without one is not
+// in the result. Up to 1,024 keys of no more than 8 MiB are read as of one moment, unless no replica
+// answers that is as far as the options ask, or the client may only read single keys.
+func (b *Bucket) latestMany(ctx context.Context, keys []string, o readOptions) (map[string]rawEntry, error) {
+	all := make(map[string]rawEntry, len(keys))
+	for page := range slices.Chunk(keys, multiGetKeys) {
+		rest, _, err := b.latestPage(ctx, page, o, all)
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range rest {
+			raw, err := b.latest(ctx, key, o)
+			if err == nil {
+				all[key] = raw
+			} else if !errors.Is(err, ErrNotFound) {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+// latestPage adds what a replica has of the keys, 1,024 at most, to all, and returns the keys that no
+// replica can speak for. at is the position as of which the others were read, all at that moment; 0
+// if there is none such.
+func (b *Bucket) latestPage(ctx context.Context, keys []string, o readOptions, all map[string]rawEntry) (rest []string, at uint64, err error) {
+	if !b.direct || o.linearizable {
+		return keys, 0, nil
+	}
+	floor := o.atLeast
+	for _, key := range keys {
+		own, leader := b.own.floor(key)
+		if leader {
+			return keys, 0, nil
+		}
+		floor = max(floor, own)
+	}
+	for tries, wait := 1, (backoff{}); ; tries++ {
+		entries, upTo, whole, err := b.multiGet(ctx, keys)
+		switch {
+		case errors.Is(err, ErrPermission):
+			return keys, 0, nil
+		case err != nil && !passing(err):
+			return nil, 0, err
+		case err == nil && upTo >= floor:
+			for key, raw := range entries {
+				all[key] = raw
+			}
+			if !whole {
+				upTo = 0
+			}
+			return nil, upTo, nil
+		}
+		if tries == multiGetTries || err == nil && len(entries) == 0 {
+			return keys, 0, nil
+		}
+		if !wait.sleep(ctx) {
+			return nil, 0, fmt.Errorf("%w: no replica has reached revision %d: %w", ErrUnavailable, floor, ctx.Err())
+		}
+	}
+}
+
+// multiGet asks one replica for several keys at once, 1,024 at most, and returns what is there and the
+// position of the replica, which is 0 if none of the keys is there. A large answer is not whole: it is
+// made in parts, and the position is that of the first one.
+func (b *Bucket) multiGet(ctx context.Context, keys []string) (entries map[string]rawEntry, upTo uint64, whole bool, err error) {
+	entries, whole = map[string]rawEntry{}, true
+	for missing := keys; ; {
+		part, at, more, err := b.multiGetPart(ctx, missing)
+		if err != nil {
+			return nil, 0, false, err
+		}
+		for key, raw := range part {
+			entries[key] = raw
+		}
+		if upTo == 0 {
+			upTo = at
+		}
+		if !more {
+			return entries, upTo, whole, nil
+		}
+		whole = false
+		// What the server leaves out is asked for afresh: when it continues an answer itself, keys that
+		// were written in between are in neither part.
+		missing = slices.DeleteFunc(slices.Clone(missing), func(key string) bool { _, ok := part[key]; return ok })
+	}
+}
+
+func (b *Bucket) multiGetPart(ctx context.Context, keys []string) (entries map[string]rawEntry, upTo uint64, more bool, err error) {
+	subjects := make([]string, len(keys))
+	for i, key := range keys {
+		subjects[i] = b.stored + key
+	}
+	request, err := json.Marshal(msgGet{MultiLast: subjects, MaxBytes: multiGetBytes})
+	if err != nil {
+		return nil, 0, false, err
+	}
+	wait, limit := backoff{}, firstAttempt
+	for ; ; limit *= 2 {
+		entries, upTo, more, err = b.multiGetOnce(ctx, request, limit)
+		if lost, unanswered := errors.AsType[*lostError](err); !unanswered {
+			return entries, upTo, more, err
+		} else if errors.Is(err, nats.ErrConnectionClosed) || !wait.sleep(ctx) {
+			return nil, 0, false, b.ended(ctx, lost.cause)
+		}
+	}
+}
+
+func (b *Bucket) multiGetOnce(ctx context.Context, request []byte, limit time.Duration) (entries map[string]rawEntry, upTo uint64, more bool, err error) {
+	if err := b.waitConnected(ctx); err != nil {
+		return nil, 0, false, err
+	}
+	subject := b.api + "DIRECT.GET." + b.stream
+	inbox := b.nc.NewInbox()
+	sub, err := b.nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, 0, false, connErr(err)
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // the subscription is ours alone
+	entries = map[string]rawEntry{}
+	attempt, g := b.watchRequest(ctx, subject, limit)
+	err = b.nc.PublishRequest(subject, inbox, request)
+	for err == nil {
+		var msg *nats.Msg
+		if msg, err = sub.NextMsgWithContext(attempt); err != nil {
+			break
+		}
+		switch status := msg.Header.Get(headerStatus); status {
+		case "":
+			key, ok := strings.CutPrefix(msg.Header.Get(headerSubject), b.stored)
+			if !ok {
+				continue
+			}
+			raw, err := parseGet(key, msg)
+			if err != nil {
+				return nil, 0, false, g.stop(err)
+			}
+			entries[key] = raw
+		case "204":
+			upTo, err = parseUint(msg.Header.Get("Nats-UpTo-Sequence"))
+			pending := msg.Header.Get("Nats-Num-Pending")
+			return entries, upTo, pending != "" && pending != "0", g.stop(err)
+		case "404":
+			return nil, 0, false, g.stop(nil)
+		case "503":
+			return nil, 0, false, g.stop(connErr(nats.ErrNoResponders))
+		default:
+			return nil, 0, false, g.stop(fmt.Errorf("unexpected answer to a multi get: %s %s", status, msg.Header.Get("Description")))
+		}
+	}
+	if err = g.stop(err); errors.Is(err, ErrPermission) {
+		return nil, 0, false, err
+	}
+	return nil, 0, false, &lostError{connErr(err)}
+}
