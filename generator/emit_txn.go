@@ -18,9 +18,9 @@ func (e *emitter) transactions(b *bucketUnit) {
 			g.Id(a.FieldName).Id(a.TxnName)
 		}
 	})
-	e.comment("Txn runs fn, and again while others write what it read, until its writes can be stored, all or none of them and\n" +
-		"as of one moment. It returns the revision of the last write, or 0 if nothing changed. An error of fn ends it, with\n" +
-		"nothing written, and is returned as it is.")
+	e.comment("Txn runs fn, and again while others write what it read, until its writes can be stored: all of them or none, as\n" +
+		"of one moment. It returns the revision of the last write, or 0 if nothing changed. An error of fn ends it with\n" +
+		"nothing written, and is returned as it is. kvrt.MaxAttempts limits the attempts. See kvrt.RunTxn.")
 	e.Func().Params(jen.Id("b").Op("*").Id(b.GoName+"Bucket")).Id("Txn").
 		Params(ctxParam(), jen.Id("fn").Func().Params(jen.Id("tx").Op("*").Id(name)).Error(), jen.Id("opts").Op("...").Add(kvrt("TxnOption"))).
 		Params(jen.Id("revision").Uint64(), jen.Err().Error()).

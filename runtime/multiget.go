@@ -21,28 +21,6 @@ const (
 	multiGetTries = 5       // replicas that may be asked before the leader is
 )
 
-// latestMany reads the last messages under several keys, markers included; a key without one is not
-// in the result. Up to 1,024 keys of no more than 8 MiB are read as of one moment, unless no replica
-// answers that is as far as the options ask, or the client may only read single keys.
-func (b *Bucket) latestMany(ctx context.Context, keys []string, o readOptions) (map[string]rawEntry, error) {
-	all := make(map[string]rawEntry, len(keys))
-	for page := range slices.Chunk(keys, multiGetKeys) {
-		rest, _, err := b.latestPage(ctx, page, o, all)
-		if err != nil {
-			return nil, err
-		}
-		for _, key := range rest {
-			raw, err := b.latest(ctx, key, o)
-			if err == nil {
-				all[key] = raw
-			} else if !errors.Is(err, ErrNotFound) {
-				return nil, err
-			}
-		}
-	}
-	return all, nil
-}
-
 // latestPage adds what a replica has of the keys, 1,024 at most, to all, and returns the keys that no
 // replica can speak for. at is the position as of which the others were read, all at that moment; 0
 // if there is none such.

@@ -41,12 +41,6 @@ type Txn struct {
 	touched map[string]struct{} // keys of both
 }
 
-// pending is a write that waits for the end of the function.
-type pending struct {
-	write
-	op Op
-}
-
 // maxBatch is the number of messages in an atomic batch (server 2.12), and so of the keys in a
 // transaction.
 const maxBatch = 1000
@@ -60,8 +54,21 @@ func (e *staleError) Unwrap() error { return e.cause }
 
 var errChanged = errors.New("what was read has changed")
 
-// RunTxn runs fn until it can be committed, and returns the revision of its last write, or 0 if it
-// changed nothing. Generated code calls it.
+// RunTxn runs fn, and again, after a short random wait, while others write what it read, until its
+// writes can be stored: all of them or none, and as of one moment at which everything that it read,
+// absence included, is as it was read. It returns the revision of the last write, or 0 if nothing
+// changed: a write of the bytes that were read, or a deletion where nothing was found, is none. Writes
+// are buffered, and seen by later reads of the same attempt. Generated code calls it.
+//
+// An error of fn ends it with nothing written and is returned as it is, after its reads have been
+// confirmed; if they were not the bucket's state at one moment, fn runs again. While it runs, fn may
+// see such a state, so it should have no effect but through the transaction, and must not loop
+// or panic on what cannot be. A read that got no answer ends the transaction, whatever fn returns.
+//
+// Other errors are ErrContention, after MaxAttempts or when ctx ends (or, without a deadline, the
+// default timeout of the JetStream); ErrTooLarge for more than 1,000 keys; ErrUnknownOutcome if the
+// answer to the commit got lost and every key it wrote has been written again since; and ErrPermission:
+// beside the keys that it writes, a transaction that reads others too writes the reserved key =kvgen.
 func RunTxn(ctx context.Context, b *Bucket, fn func(*Txn) error, opts ...TxnOption) (revision uint64, err error) {
 	var o txnOptions
 	for _, opt := range opts {
@@ -123,142 +130,6 @@ func (tx *Txn) call(fn func(*Txn) error) error {
 	return fn(tx)
 }
 
-// do is one call of fn's on the transaction.
-func (tx *Txn) do(op, key string, f func() error) error {
-	tx.mu.Lock()
-	defer tx.mu.Unlock()
-	switch {
-	case tx.ended:
-		return tx.b.wrap(op, key, ErrTxnEnded)
-	case tx.failed != nil:
-		return tx.b.wrap(op, key, tx.failed)
-	}
-	return tx.b.wrap(op, key, f())
-}
-
-// touch refuses a key for which the batch has no room: each one takes a message.
-func (tx *Txn) touch(key string) error {
-	if _, ok := tx.touched[key]; !ok && len(tx.touched) == maxBatch {
-		return wrapf(ErrTooLarge, "a transaction on more than %d keys", maxBatch)
-	}
-	tx.touched[key] = struct{}{}
-	return nil
-}
-
-// view returns what the transaction sees under a key: what it wrote itself, or what it read. There
-// is a value if op is Put.
-func (tx *Txn) view(key string) (rawEntry, error) {
-	if p := tx.writes[key]; p != nil {
-		return p.view(), nil
-	}
-	if raw, ok := tx.reads[key]; ok {
-		return raw, nil
-	}
-	if err := tx.touch(key); err != nil {
-		return rawEntry{}, err
-	}
-	return tx.read(key)
-}
-
-func (p *pending) view() rawEntry {
-	if p.op != Put {
-		return rawEntry{key: p.key, op: p.op}
-	}
-	return rawEntry{key: p.key, data: p.data, op: Put, revision: Uncommitted}
-}
-
-// read reads a key for the first time. Any replica will do, since the commit confirms it, unless an
-// attempt before was in conflict.
-func (tx *Txn) read(key string) (raw rawEntry, err error) {
-	if tx.leader {
-		raw, err = tx.b.leaderGet(tx.ctx, key)
-	} else {
-		raw, err = tx.b.latest(tx.ctx, key, readOptions{})
-	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		tx.failed = err
-		return rawEntry{}, err
-	}
-	tx.whole = tx.leader && len(tx.reads) == 0
-	raw.key = key
-	tx.reads[key] = raw
-	return raw, nil
-}
-
-// fetch reads those of the keys that the transaction has not seen yet, together.
-func (tx *Txn) fetch(keys []string) error {
-	var unseen []string
-	for _, key := range keys {
-		_, read := tx.reads[key]
-		if _, written := tx.writes[key]; read || written || slices.Contains(unseen, key) {
-			continue
-		}
-		if err := tx.touch(key); err != nil {
-			return err
-		}
-		unseen = append(unseen, key)
-	}
-	if len(unseen) < 2 {
-		for _, key := range unseen {
-			if _, err := tx.read(key); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	entries, whole, err := tx.snapshot(unseen, tx.leader)
-	if err != nil {
-		tx.failed = err
-		return err
-	}
-	tx.whole = whole && len(tx.reads) == 0
-	for _, key := range unseen {
-		raw := entries[key]
-		raw.key = key
-		tx.reads[key] = raw
-	}
-	return nil
-}
-
-// snapshot reads several keys. What it reads with fresh is not older than the call, by the leader's
-// word; whole tells that it was all there at one moment since.
-func (tx *Txn) snapshot(keys []string, fresh bool) (entries map[string]rawEntry, whole bool, err error) {
-	var o readOptions
-	if fresh {
-		info, err := tx.b.info(tx.ctx)
-		if err != nil {
-			return nil, false, err
-		}
-		o.atLeast = info.State.LastSeq
-	}
-	entries = make(map[string]rawEntry, len(keys))
-	rest, at, err := tx.b.latestPage(tx.ctx, keys, o, entries)
-	if err != nil {
-		return nil, false, err
-	}
-	for _, key := range rest {
-		raw, err := tx.b.leaderGet(tx.ctx, key)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return nil, false, err
-		}
-		entries[key] = raw
-	}
-	return entries, fresh && at > 0, nil
-}
-
-// put buffers a write, in the place of an earlier one to the key.
-func (tx *Txn) put(w write, op Op) error {
-	if err := tx.touch(w.key); err != nil {
-		return err
-	}
-	if _, ok := tx.writes[w.key]; !ok {
-		tx.order = append(tx.order, w.key)
-	}
-	w.data = bytes.Clone(w.data) // the caller may go on to use what was encoded
-	tx.writes[w.key] = &pending{w, op}
-	return nil
-}
-
 // changes reports whether a write makes a difference to what was read. It does where nothing was
 // read, and where it renews a time to live.
 func (tx *Txn) changes(p *pending) bool {
@@ -266,7 +137,7 @@ func (tx *Txn) changes(p *pending) bool {
 	if !ok {
 		return true
 	}
-	exists := raw.revision != 0 && raw.op == Put
+	exists := raw.exists()
 	if p.op != Put {
 		return exists
 	}

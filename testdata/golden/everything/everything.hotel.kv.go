@@ -327,9 +327,9 @@ type HotelTxn struct {
 	Hold HotelHoldTxnKV
 }
 
-// Txn runs fn, and again while others write what it read, until its writes can be stored, all or none of them and
-// as of one moment. It returns the revision of the last write, or 0 if nothing changed. An error of fn ends it, with
-// nothing written, and is returned as it is.
+// Txn runs fn, and again while others write what it read, until its writes can be stored: all of them or none, as
+// of one moment. It returns the revision of the last write, or 0 if nothing changed. An error of fn ends it with
+// nothing written, and is returned as it is. kvrt.MaxAttempts limits the attempts. See kvrt.RunTxn.
 func (b *HotelBucket) Txn(ctx context.Context, fn func(tx *HotelTxn) error, opts ...kvrt.TxnOption) (revision uint64, err error) {
 	return kvrt.RunTxn(ctx, b.bucket, func(tx *kvrt.Txn) error {
 		return fn(&HotelTxn{
