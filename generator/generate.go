@@ -5,7 +5,6 @@ package generator
 import (
 	"bytes"
 	"fmt"
-	"go/format"
 	"runtime"
 	"strings"
 	"sync"
@@ -30,7 +29,7 @@ type File struct {
 
 // Generate returns the files for checked schemas that generate into one folder, ordered as the
 // schemas and their buckets are. There must be no errors left in the schemas; types comes from
-// Resolve of the same files. It uses all processors: formatting is what takes the time.
+// Resolve of the same files. It uses all processors.
 func Generate(files []*schema.File, types *GoTypes) ([]File, error) {
 	type task struct {
 		file File
@@ -50,13 +49,14 @@ func Generate(files []*schema.File, types *GoTypes) ([]File, error) {
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(tasks)) {
 		workers.Go(func() {
+			f := newFormatter()
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= len(tasks) {
 					return
 				}
 				t := &tasks[i]
-				t.file.Content, t.err = render(t.emit())
+				t.file.Content, t.err = render(f, t.emit())
 			}
 		})
 	}
@@ -71,13 +71,13 @@ func Generate(files []*schema.File, types *GoTypes) ([]File, error) {
 	return out, nil
 }
 
-// render prints a file, puts the imports of the standard library first, and formats once.
-func render(e *emitter) ([]byte, error) {
-	var b bytes.Buffer
-	if err := e.Render(&b); err != nil {
+// render prints a file and formats it.
+func render(f *formatter, e *emitter) ([]byte, error) {
+	f.raw.Reset()
+	if err := e.Render(&f.raw); err != nil {
 		return nil, err
 	}
-	content, err := format.Source(groupImports(b.Bytes()))
+	content, err := f.source(f.raw.Bytes())
 	if err != nil {
 		return nil, fmt.Errorf("the generated code does not parse: %w", err)
 	}

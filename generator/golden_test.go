@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"go/format"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +62,9 @@ func TestTheGoldenPackageIsWhatItsSchemaGives(t *testing.T) {
 	for i, f := range files {
 		if !bytes.Equal(f.Content, again[i].Content) {
 			t.Errorf("%s differs between two generations", f.Path)
+		}
+		if formatted, err := format.Source(f.Content); err != nil || !bytes.Equal(formatted, f.Content) {
+			t.Errorf("%s is not as gofmt leaves it (%v)", f.Path, err)
 		}
 		path := filepath.Join(goldenDir, f.Path)
 		if *update {
