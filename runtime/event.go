@@ -11,7 +11,7 @@ import (
 type Entry[K comparable, V any] struct {
 	Key      K
 	Value    V
-	Revision uint64    // position in the bucket's stream; 0 in Modify for an absent key
+	Revision uint64    // position in the bucket's stream; 0 in Modify for an absent key, Uncommitted for what a transaction wrote itself
 	Created  time.Time // when the server stored this revision; zero in the result of a Modify that wrote
 }
 

@@ -241,7 +241,10 @@ func TestTransactionsAndSingleKeysAreSerializable(t *testing.T) {
 					stepDown(t, admin)
 				}
 				wg.Wait()
-				if result := porcupine.CheckOperationsTimeout(serialModel, h.ops, time.Minute); result != porcupine.Ok {
+				switch result := porcupine.CheckOperationsTimeout(serialModel, h.ops, 20*time.Second); result {
+				case porcupine.Unknown:
+					t.Logf("round %d: %d operations are too much for the check", round, len(h.ops))
+				case porcupine.Illegal:
 					for _, op := range h.ops {
 						t.Logf("%4d %4d %+v", op.Call, op.Return, *op.Input.(*serialOp))
 					}

@@ -173,6 +173,41 @@ func TestATransactionSeesItsOwnWrites(t *testing.T) {
 	}
 }
 
+func TestGuardsOfATransactionAreNotSeen(t *testing.T) {
+	ctx := within(t, time.Minute)
+	s := ensureShop(t, kvtest.Start(t), txnConfig(1))
+	w, err := kvrt.WatchBucket[kvrt.BucketEvent](ctx, s.b, nil, s.order, s.counter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	if ev := next(t, w); ev != (kvrt.ControlEvent{Op: kvrt.Synced}) {
+		t.Fatalf("%+v", ev)
+	}
+	for i := range int64(3) {
+		if _, err := s.txn(ctx, func(tx *shopTxn) error {
+			_, err := tx.order.GetMany([]orderKey{{"a", 1}, {"a", 2}})
+			return errors.Join(err, tx.counter.Put(counterKey{}, i))
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if ev, ok := next(t, w).(kvrt.Event[counterKey, int64]); !ok || ev.Value != i {
+			t.Fatalf("%+v", ev)
+		}
+	}
+	if err := s.b.Compact(ctx); err != nil {
+		t.Fatal(err)
+	}
+	kv, err := s.b.KeyValue(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Plain clients see a marker, which they leave out of their listings.
+	if keys, err := kv.Keys(ctx); err != nil || len(keys) != 1 {
+		t.Fatal(keys, err)
+	}
+}
+
 func TestReadsOfATransactionAgree(t *testing.T) {
 	ctx := t.Context()
 	s := ensureShop(t, kvtest.Start(t), txnConfig(1))
