@@ -25,6 +25,10 @@ type GoTypes struct {
 	objects map[string]*goObject // by "import/path.Name"; those that can be used
 }
 
+// None reports that the schemas name no Go type or value: then nothing but their text decides what is
+// generated.
+func (g *GoTypes) None() bool { return g.objects == nil }
+
 // goObject is a Go type or value that a schema names.
 type goObject struct {
 	pkgPath string

@@ -45,7 +45,11 @@ func runCheck(ctx context.Context, c *console, args []string) error {
 			fmt.Fprintf(c.stderr, "checking %s\n", in.path)
 		}
 	}
-	_, found, err := analyse(ctx, c, &o, inputs)
+	projects, err := group(inputs, o.out)
+	if err != nil {
+		return err
+	}
+	found, err := analyse(ctx, c, &o, projects)
 	return report(c, &o, found, err)
 }
 

@@ -42,12 +42,22 @@ func generate(ctx context.Context, c *console, o *options, paths []string, expli
 	if err != nil {
 		return err
 	}
-	projects, found, err := analyse(ctx, c, o, inputs)
+	projects, err := group(inputs, o.out)
+	if err != nil {
+		return err
+	}
+	var known *memory
+	if !o.stdout && !o.verbose {
+		known = openMemory(c)
+	}
+	projects = known.pending(projects)
+	found, err := analyse(ctx, c, o, projects)
 	if err := report(c, o, found, err); err != nil {
 		return err
 	}
 	var changes []change
 	var printed []generated
+	var made [][]generator.File
 	for _, p := range projects {
 		files, err := generator.Generate(p.files(), p.types)
 		if err != nil {
@@ -59,6 +69,7 @@ func generate(ctx context.Context, c *console, o *options, paths []string, expli
 			}
 			continue
 		}
+		made = append(made, files)
 		planned, err := plan(p, files)
 		if err != nil {
 			return err
@@ -77,6 +88,7 @@ func generate(ctx context.Context, c *console, o *options, paths []string, expli
 	if err := apply(changes); err != nil {
 		return err
 	}
+	known.rememberAll(projects, found, made)
 	if o.verbose {
 		for _, ch := range changes {
 			fmt.Fprintf(c.stderr, "%s %s\n", ch.verb(), ch.show)

@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			}
 			env.Setenv("KVGEN_ROOT", root)
 			env.Setenv("GOTOOLCHAIN", "local")
+			env.Setenv("KVGENCACHE", "off")
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

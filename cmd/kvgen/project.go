@@ -41,12 +41,8 @@ type findings struct {
 }
 
 // analyse loads and checks the schemas of a call. An error is one of usage or of the environment.
-func analyse(ctx context.Context, c *console, o *options, inputs []input) ([]*project, findings, error) {
+func analyse(ctx context.Context, c *console, o *options, projects []*project) (findings, error) {
 	found := findings{texts: map[string][]byte{}}
-	projects, err := group(inputs, o.out)
-	if err != nil {
-		return nil, found, err
-	}
 	var environment error
 	for _, p := range projects {
 		diags, err := p.analyse(ctx, c, o, found.texts)
@@ -56,7 +52,7 @@ func analyse(ctx context.Context, c *console, o *options, inputs []input) ([]*pr
 		found.diags = append(found.diags, diags...)
 	}
 	found.diags = schema.Sort(found.diags)
-	return projects, found, environment
+	return found, environment
 }
 
 // group joins schemas by output folder, sorted by folder.

@@ -48,6 +48,10 @@ folder. Flags may follow paths.
 	                standard output)
 	-q              no warnings, no diff
 	-v              list the files written, unchanged and removed
+
+What was generated is remembered in the folder kvgen of the user's cache folder,
+so that a call which finds everything as it should be ends at once. The variable
+KVGENCACHE names another folder, or is "off".
 `
 
 const usageCheck = `usage: kvgen check [flags] [PATH...]
