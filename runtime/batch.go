@@ -117,7 +117,7 @@ func (b *Bucket) publishBatch(ctx context.Context, messages []*write, limit time
 	if busy(err) {
 		// Also what follows when the server refuses one of the messages, of which it tells first.
 		for _, d := range denials {
-			if denied := b.denied(d.subject, "", before); denied != nil {
+			if denied := b.denied(d.subject, before); denied != nil {
 				return 0, denied
 			}
 		}

@@ -132,11 +132,20 @@ func (b *Bucket) Drift(ctx context.Context) (settings []Setting, err error) {
 // KeyValue returns the bucket as plain nats.go sees it, for what this package does not offer.
 func (b *Bucket) KeyValue(ctx context.Context) (kv jetstream.KeyValue, err error) {
 	err = b.do(ctx, "keyvalue", "", func(ctx context.Context) error {
-		kv, err = b.js.KeyValue(ctx, b.name)
-		if errors.Is(err, jetstream.ErrBucketNotFound) {
-			return ErrBucketNotFound
+		wait, limit := backoff{}, firstAttempt
+		for ; ; limit *= 2 {
+			// The first request tells what is wrong, if anything is. The second one, nats.go's own, can
+			// only get lost.
+			if _, err := b.info(ctx); err != nil {
+				return err
+			}
+			attempt, cancel := context.WithTimeout(ctx, limit)
+			kv, err = b.js.KeyValue(attempt, b.name)
+			cancel()
+			if err == nil || !wait.sleep(ctx) {
+				return connErr(err)
+			}
 		}
-		return err
 	})
 	return kv, err
 }

@@ -185,7 +185,7 @@ func apiCall[T any](ctx context.Context, c *conn, subject string, request any) (
 		} else if errors.Is(err, nats.ErrNoResponders) {
 			// A server that starts answers its API last; one without JetStream never does.
 			if absent++; absent > 3 {
-				return response.Body, err
+				return response.Body, fmt.Errorf("%w: is JetStream enabled, and are API prefix and domain right?", err)
 			}
 		} else {
 			return response.Body, err

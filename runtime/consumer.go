@@ -248,7 +248,7 @@ func (c *consumer) receive(ctx context.Context) (*nats.Msg, error) {
 			if c.b.nc.IsClosed() {
 				return nil, connErr(nats.ErrConnectionClosed)
 			}
-			if err := c.b.denied(c.pullSubject(), c.inbox, c.lastErr); err != nil {
+			if err := c.b.denied(c.pullSubject(), c.lastErr); err != nil {
 				return nil, err
 			}
 			if c.b.nc.Stats().Reconnects != c.reconnects || !c.b.nc.IsConnected() {

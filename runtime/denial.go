@@ -99,9 +99,9 @@ func (h *errorHandler) refuse(d denial) {
 
 func (d denial) err() error {
 	if d.action == "Subscription" {
-		return wrapf(ErrPermission, "subscribe to %s", d.subject)
+		return wrapf(ErrPermission, "the user must be allowed to subscribe to %s", d.subject)
 	}
-	return wrapf(ErrPermission, "publish to %s", d.subject)
+	return wrapf(ErrPermission, "the user must be allowed to publish to %s", d.subject)
 }
 
 // await has refuse called, which must not block, when one of the denials comes. On a nil handler it

@@ -29,7 +29,7 @@ var (
 	// ErrContention: Modify or Txn gave up after its attempts (MaxAttempts).
 	ErrContention = errors.New("too much contention")
 	// ErrUnknownOutcome: the write may or may not have landed, and reading back could not tell.
-	ErrUnknownOutcome = errors.New("outcome of the write is unknown")
+	ErrUnknownOutcome = errors.New("outcome of the write is unknown, read the key before writing it again")
 	// ErrInvalidKey: the key cannot be encoded, or a text is not the key of a pattern. Nothing was sent.
 	ErrInvalidKey = twin("invalid key", jetstream.ErrInvalidKey)
 	// ErrInvalidValue: the value breaks a constraint of the schema or cannot be encoded. Nothing was sent.
@@ -203,10 +203,32 @@ const (
 // Error gives the sentinel's text and the server's.
 func (e *apiError) Error() string {
 	text := fmt.Sprintf("%s (%d)", e.Description, e.ErrCode)
+	if advice := e.advice(); advice != "" {
+		text += ": " + advice
+	}
 	if sentinel := e.Unwrap(); sentinel != nil {
 		return sentinel.Error() + ": " + text
 	}
 	return text
+}
+
+// advice says what to do about the error, where the server's text does not.
+func (e *apiError) advice() string {
+	switch e.ErrCode {
+	case codeStreamNotFound:
+		return "Ensure creates it"
+	case codeNotEnabledForAccount:
+		return "enable JetStream for the account, or connect as a user of one that has it"
+	case codeAccountResources, codeInsufficientResources, codeStorageExceeded:
+		return "raise the limits of the account or the server"
+	case codeMaxBytesExceeded, codeStoreFailed:
+		if e.Unwrap() == ErrBucketFull {
+			return "raise max_bytes, or Compact the bucket, since markers of deleted keys take room"
+		}
+	case codeMessageTTLDisabled:
+		return "the bucket needs limit_marker_ttl"
+	}
+	return ""
 }
 
 // Unwrap returns the sentinel for the server's code, or nil.
@@ -240,6 +262,12 @@ func (e *apiError) Unwrap() error {
 // passing reports whether the same request may succeed a moment later: no leader, store busy.
 func (e *apiError) passing() bool {
 	return e.Code == 503 && e.ErrCode != codeNotEnabled && e.ErrCode != codeNotEnabledForAccount && e.Unwrap() == ErrUnavailable
+}
+
+// withoutJetStream reports whether err says that the server or the account has no JetStream.
+func withoutJetStream(err error) bool {
+	e, ok := errors.AsType[*apiError](err)
+	return ok && (e.ErrCode == codeNotEnabled || e.ErrCode == codeNotEnabledForAccount)
 }
 
 // passing reports whether err says that there is no leader for now.

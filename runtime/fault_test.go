@@ -53,7 +53,10 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
-		backend, err := net.Dial("tcp", p.target)
+		p.mu.Lock()
+		target := p.target
+		p.mu.Unlock()
+		backend, err := net.Dial("tcp", target)
 		if err != nil {
 			_ = client.Close()
 			continue
@@ -103,6 +106,14 @@ func (p *proxy) setDown(down bool) {
 	if down {
 		p.cut()
 	}
+}
+
+// redirect cuts all connections, and leads the next ones to another server.
+func (p *proxy) redirect(s *kvtest.Server) {
+	p.mu.Lock()
+	p.target = strings.TrimPrefix(s.URL(), "nats://")
+	p.mu.Unlock()
+	p.cut()
 }
 
 // cut ends all connections; the client may connect again.

@@ -22,6 +22,7 @@ const (
 // guard watches a request that has no answer yet, and ends its context when it cannot get one.
 type guard struct {
 	c          *conn
+	call       context.Context // of the request, beyond the attempt
 	ctx        context.Context
 	subject    string
 	cancel     context.CancelCauseFunc
@@ -38,7 +39,7 @@ type guard struct {
 
 // watchRequest returns the context of an attempt and its guard, which must be stopped.
 func (c *conn) watchRequest(ctx context.Context, subject string, limit time.Duration) (context.Context, *guard) {
-	g := &guard{c: c, subject: subject, release: func() {}, reconnects: c.nc.Stats().Reconnects, lastErr: c.nc.LastError()}
+	g := &guard{c: c, call: ctx, subject: subject, release: func() {}, reconnects: c.nc.Stats().Reconnects, lastErr: c.nc.LastError()}
 	if limit > 0 {
 		ctx, g.release = context.WithTimeout(ctx, limit)
 	}
@@ -60,6 +61,13 @@ func (g *guard) stop(err error) error {
 	g.mu.Lock()
 	g.stopped = true
 	g.timer.Stop()
+	if errors.Is(err, context.DeadlineExceeded) && !g.flushed && g.call.Err() == nil && g.connected() {
+		// On a slow machine the attempt's time may be over before the check's: a refusal must not pass
+		// for a lost answer.
+		if denied := g.refused(g.call); denied != nil {
+			err = denied
+		}
+	}
 	g.mu.Unlock()
 	g.release()
 	g.unawait()
@@ -72,28 +80,37 @@ func (g *guard) check() {
 	if g.stopped || g.ctx.Err() != nil {
 		return
 	}
-	nc := g.c.nc
-	if !nc.IsConnected() || nc.Stats().Reconnects != g.reconnects {
+	if !g.connected() {
 		g.cancel(errConnectionLost)
 		return
 	}
-	if !g.flushed {
-		// The server's complaint precedes its answer to a ping that was sent later.
-		ctx, cancel := context.WithTimeout(g.ctx, guardFlush)
-		g.flushed = nc.FlushWithContext(ctx) == nil
-		cancel()
-	}
-	if err := g.c.denied(g.subject, "", g.lastErr); err != nil {
+	if err := g.refused(g.ctx); err != nil {
 		g.cancel(err)
 		return
 	}
 	g.timer.Reset(guardEvery)
 }
 
-// denied returns ErrPermission if the connection's last error is the refusal of subject or of the
-// subscription to inbox (unless empty) and is not the error before, or if it is the refusal of the
-// subscription that all answers come to, which is made once for a connection.
-func (c *conn) denied(subject, inbox string, before error) error {
+// connected reports whether the connection is the one that the request went to.
+func (g *guard) connected() bool {
+	return g.c.nc.IsConnected() && g.c.nc.Stats().Reconnects == g.reconnects
+}
+
+// refused returns ErrPermission if the server has refused the request; g.mu is held.
+func (g *guard) refused(ctx context.Context) error {
+	if !g.flushed {
+		// The server's complaint precedes its answer to a ping that was sent later.
+		ctx, cancel := context.WithTimeout(ctx, guardFlush)
+		g.flushed = g.c.nc.FlushWithContext(ctx) == nil
+		cancel()
+	}
+	return g.c.denied(g.subject, g.lastErr)
+}
+
+// denied returns ErrPermission if the connection's last error is the refusal of subject and is not the
+// error before, or if it is the refusal of a subscription to an inbox: that may be the one all answers
+// come to, which is made once for a connection, and no other inbox of its prefix is granted either.
+func (c *conn) denied(subject string, before error) error {
 	last := c.nc.LastError()
 	if last == nil || !errors.Is(last, nats.ErrPermissionViolation) {
 		return nil
@@ -108,8 +125,8 @@ func (c *conn) denied(subject, inbox string, before error) error {
 		}
 		return nil
 	}
-	answers, _ := cutLast(c.nc.NewRespInbox(), ".")
-	if strings.HasPrefix(d.subject, answers+".") || d.subject == inbox && !sameError(last, before) {
+	inboxes, _ := cutLast(c.nc.NewInbox(), ".")
+	if strings.HasPrefix(d.subject, inboxes+".") {
 		return d.err()
 	}
 	return nil

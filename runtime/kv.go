@@ -89,16 +89,16 @@ func (kv *KV[K, V]) entry(key K, raw *rawEntry) (Entry[K, V], error) {
 	return Entry[K, V]{key, value, raw.revision, raw.created}, err
 }
 
-// event is entry for a watcher: a value that cannot be decoded is part of the event.
+// event is entry for a watch or a history: a value that cannot be decoded is part of the event.
 //
 //go:noinline
-func (kv *KV[K, V]) event(key K, raw *rawEntry) Event[K, V] {
+func (kv *KV[K, V]) event(op string, key K, raw *rawEntry) Event[K, V] {
 	ev := Event[K, V]{Op: raw.op, Key: key, Revision: raw.revision, Created: raw.created}
 	if raw.op != Put {
 		return ev
 	}
 	entry, err := kv.entry(key, raw)
-	ev.Value, ev.Err = entry.Value, kv.b.wrap("watch", raw.key, err)
+	ev.Value, ev.Err = entry.Value, kv.b.wrap(op, raw.key, err)
 	return ev
 }
 

@@ -84,7 +84,7 @@ func (b *Bucket) count(ctx context.Context, s Selection, matches func(string) bo
 func (kv *KV[K, V]) History(ctx context.Context, key K) (events []Event[K, V], err error) {
 	name, err := kv.spec.Encode(key)
 	err = kv.b.visitHistory(ctx, name, err, func(raw *rawEntry) bool {
-		events = append(events, kv.event(key, raw))
+		events = append(events, kv.event("history", key, raw))
 		return true
 	})
 	if err != nil {

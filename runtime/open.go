@@ -93,7 +93,7 @@ func bound[B any](ctx context.Context, js jetstream.JetStream, cfg BucketConfig,
 }
 
 func (b *Bucket) open(ctx context.Context, _ openOptions) error {
-	if err := b.checkServer(); err != nil {
+	if err := b.checkServer(false); err != nil {
 		return err
 	}
 	info, err := b.info(ctx)
@@ -134,7 +134,7 @@ func (r *rawInfo) UnmarshalJSON(data []byte) error {
 }
 
 func (b *Bucket) ensure(ctx context.Context, o openOptions) error {
-	if err := b.checkServer(); err != nil {
+	if err := b.checkServer(true); err != nil {
 		return err
 	}
 	for wait := (backoff{}); ; {
@@ -217,26 +217,39 @@ func (b *Bucket) settle(info *streamInfo) error {
 
 // checkServer refuses a server that is known to be too old for what the schema asks, before
 // anything is created there.
-func (b *Bucket) checkServer() error {
-	needs := []struct {
+func (b *Bucket) checkServer(ensure bool) error {
+	for _, n := range []struct {
 		asked   bool
 		feature string
-		major   int
-		minor   int
+		minor   int // of version 2
 	}{
-		{b.cfg.Transactions, "transactions", 2, 12},
-		{b.cfg.LimitMarkerTTL != 0 || b.cfg.KeyTTL, "limit_marker_ttl", 2, 11},
-		{b.cfg.Linearizable, "linearizable", 2, 11},
+		{b.cfg.Transactions, "transactions", 12},
+		{b.cfg.LimitMarkerTTL != 0 || b.cfg.KeyTTL, "limit_marker_ttl", 11},
+		{b.cfg.Linearizable, "linearizable", 11},
+		{len(b.cfg.Sources) > 0, "sources", 10}, // with transforms
+		// The server ignores settings that it does not know. Readers and writers do not depend on these.
+		{ensure && b.cfg.Compression != nil && *b.cfg.Compression, "compression", 10},
+		{ensure && len(b.cfg.Metadata) > 0, "metadata", 10},
+	} {
+		if !n.asked {
+			continue
+		}
+		if err := b.requires(n.feature, 2, n.minor); err != nil {
+			return err
+		}
 	}
-	version := b.nc.ConnectedServerVersion()
-	var major, minor int
-	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
+	return nil
+}
+
+// requires returns ErrUnsupported if the server is known to be older than a feature.
+func (c *conn) requires(feature string, major, minor int) error {
+	version := c.nc.ConnectedServerVersion()
+	var gotMajor, gotMinor int
+	if _, err := fmt.Sscanf(version, "%d.%d", &gotMajor, &gotMinor); err != nil {
 		return nil // not connected, or a version of another form: the server's answers will tell
 	}
-	for _, n := range needs {
-		if n.asked && (major < n.major || major == n.major && minor < n.minor) {
-			return wrapf(ErrUnsupported, "%s needs server %d.%d, this is %s", n.feature, n.major, n.minor, version)
-		}
+	if gotMajor < major || gotMajor == major && gotMinor < minor {
+		return wrapf(ErrUnsupported, "%s needs server %d.%d, this is %s", feature, major, minor, version)
 	}
 	return nil
 }

@@ -92,6 +92,9 @@ func (b *Bucket) get(ctx context.Context, key string, invalid error, o readOptio
 // latest reads the last message under a key, a marker included, as the options ask.
 func (b *Bucket) latest(ctx context.Context, key string, o readOptions) (rawEntry, error) {
 	if o.linearizable {
+		if err := b.requires("linearizable", 2, 11); err != nil {
+			return rawEntry{}, err
+		}
 		return b.linearizableGet(ctx, key)
 	}
 	own, leader := b.own.floor(key)
@@ -226,7 +229,7 @@ func (b *Bucket) storedGet(ctx context.Context, key string, request msgGet) (raw
 func (kv *KV[K, V]) GetRevision(ctx context.Context, key K, revision uint64) (event Event[K, V], err error) {
 	name, err := kv.spec.Encode(key)
 	err = kv.b.getRevision(ctx, name, err, revision, func(raw *rawEntry) error {
-		event = kv.event(key, raw)
+		event = kv.event("get revision", key, raw)
 		return event.Err
 	})
 	return event, err
@@ -261,9 +264,12 @@ func (b *Bucket) revisionGet(ctx context.Context, key string, revision uint64) (
 			return rawEntry{}, "", err
 		}
 		msg, err := b.read(ctx, b.api+"DIRECT.GET."+b.stream, request)
-		if err == nil && msg.Header.Get(headerStatus) == "" {
+		switch {
+		case err == nil && msg.Header.Get(headerStatus) == "":
 			raw, err := parseGet(key, msg)
 			return raw, msg.Header.Get(headerSubject), err
+		case err != nil && !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, ErrPermission):
+			return rawEntry{}, "", err
 		}
 	}
 	stored, err := apiCall[storedMessage](ctx, &b.conn, "STREAM.MSG.GET."+b.stream, msgGet{Sequence: revision})

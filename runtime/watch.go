@@ -119,7 +119,7 @@ func (kv *KV[K, V]) match(raw *rawEntry, meta bool) (Event[K, V], bool) {
 	if meta {
 		return Event[K, V]{Op: raw.op, Key: key, Revision: raw.revision, Created: raw.created}, true
 	}
-	return kv.event(key, raw), true
+	return kv.event("watch", key, raw), true
 }
 
 // Keyspace is a KV of any types.
@@ -298,7 +298,8 @@ func (w *watching) follow(ctx context.Context, reset bool) error {
 	}
 }
 
-// bucketGrace is how long a watch waits for a bucket that is gone to be created again.
+// bucketGrace is how long a watch waits for a bucket that is gone to be created again, and for an
+// account that has lost JetStream.
 const bucketGrace = 5 * time.Second
 
 // reattach attaches again until it succeeds, ctx ends, or it cannot succeed any more.
@@ -322,7 +323,7 @@ func (w *watching) reattach(ctx context.Context) (reset bool, err error) {
 			return reset, nil
 		case errors.Is(err, ErrPermission), errors.Is(err, nats.ErrConnectionClosed):
 			return false, err
-		case errors.Is(err, ErrBucketNotFound):
+		case errors.Is(err, ErrBucketNotFound), withoutJetStream(err):
 			if gone.IsZero() {
 				gone = time.Now()
 			}

@@ -169,6 +169,10 @@ func (b *Bucket) remove(ctx context.Context, op, key string, invalid error, opts
 			if op == "delete" && b.history != 1 {
 				return 0, wrapf(ErrInvalidOption, "MarkerTTL with Delete on a bucket that keeps history; use Purge")
 			}
+			// An older server ignores the header: the marker would stay.
+			if err := b.requires("MarkerTTL", 2, 11); err != nil {
+				return 0, err
+			}
 			if err := w.setTTL(o.ttl); err != nil {
 				return 0, err
 			}
@@ -344,7 +348,7 @@ func operationID() string {
 func (b *Bucket) checkSize(ctx context.Context, w *write) error {
 	size := int64(len(w.data))
 	if limit := b.cfg.MaxValueSize; limit > 0 && size > limit {
-		return wrapf(ErrTooLarge, "%d bytes, the schema allows %d", size, limit)
+		return wrapf(ErrTooLarge, "%d bytes, the schema allows %d (max_value_size)", size, limit)
 	}
 	total := size
 	if len(w.header) > 0 {
