@@ -53,11 +53,12 @@ func (b *Bucket) storeBatch(ctx context.Context, guards map[string]rawEntry, wri
 			return 0, fmt.Errorf("%s: %w", w.key, err)
 		}
 	}
-	send := func(ctx context.Context, limit time.Duration) (uint64, error) {
-		return b.publishBatch(ctx, messages, limit)
+	c, err := b.newCommits(messages)
+	if err != nil {
+		return 0, err
 	}
-	resolve := func(ctx context.Context) (uint64, error) { return b.resolveBatch(ctx, s) }
-	last, err := b.deliverBy(ctx, firstAttempt, send, resolve)
+	defer c.answers.Unsubscribe() //nolint:errcheck // the subscription is ours alone
+	last, err := b.deliverBy(ctx, firstAttempt, c.publish, func(ctx context.Context) (uint64, error) { return b.resolveBatch(ctx, s) })
 	if err != nil {
 		return 0, err
 	}
@@ -83,38 +84,60 @@ func (b *Bucket) carriers(guards map[string]rawEntry) []*write {
 	return out
 }
 
-// publishBatch is one attempt, under an id of its own: the server may still hold a part of an earlier
-// one. Only the commit has an answer, which speaks for all.
-func (b *Bucket) publishBatch(ctx context.Context, messages []*write, limit time.Duration) (uint64, error) {
+// commits publishes a batch, again and again. A server may be slow, since it syncs each batch of a
+// stream without replicas to the disk (2.15): the answer to an earlier attempt counts when it comes.
+type commits struct {
+	b        *Bucket
+	messages []*write
+	inbox    string
+	answers  *nats.Subscription
+	attempts int
+}
+
+func (b *Bucket) newCommits(messages []*write) (*commits, error) {
+	c := &commits{b: b, messages: messages, inbox: b.nc.NewInbox()}
+	var err error
+	if c.answers, err = b.nc.SubscribeSync(c.inbox + ".*"); err != nil {
+		return nil, connErr(err)
+	}
+	return c, nil
+}
+
+// publish is one attempt, under an id of its own: the server may still hold a part of an earlier one.
+// Only the commit has an answer, which speaks for all.
+func (c *commits) publish(ctx context.Context, limit time.Duration) (uint64, error) {
+	b := c.b
 	if err := b.waitConnected(ctx); err != nil {
 		return 0, err
 	}
 	id, before := batchID(), b.nc.LastError()
-	msgs := make([]*nats.Msg, len(messages))
-	denials := make([]denial, len(messages))
-	for i, w := range messages {
+	msgs := make([]*nats.Msg, len(c.messages))
+	denials := make([]denial, len(c.messages))
+	for i, w := range c.messages {
 		w.set(headerBatchID, id)
 		msgs[i] = &nats.Msg{Subject: b.write + subjectPrefix(b.name) + w.key, Header: w.header, Data: w.data}
 		denials[i] = denial{b.nc, "Publish", msgs[i].Subject}
 	}
-	attempt, refuse := context.WithCancelCause(ctx)
-	defer refuse(nil)
-	defer b.errors.await(refuse, denials...)()
-	last := len(msgs) - 1
-	for _, msg := range msgs[:last] {
+	c.attempts++
+	commit := msgs[len(msgs)-1]
+	commit.Reply = c.inbox + "." + strconv.Itoa(c.attempts)
+
+	attempt, g := b.watchRequest(ctx, commit.Subject, limit)
+	defer b.errors.await(g.cancel, denials...)()
+	for _, msg := range msgs {
 		if err := b.nc.PublishMsg(msg); err != nil {
-			return 0, connErr(err)
+			return 0, connErr(g.stop(err)) // the batch is not complete
 		}
 	}
-	reply, err := b.roundTrip(attempt, msgs[last], limit)
-	if cause := context.Cause(attempt); errors.Is(cause, ErrPermission) {
-		return 0, cause
-	}
-	if err != nil {
-		return 0, err
-	}
-	revision, err := parseAck(reply.Data)
-	if busy(err) {
+	revision, err := c.answer(attempt, commit.Reply)
+	unanswered := attempt.Err() != nil
+	err = g.stop(err)
+	switch {
+	case err == nil, errors.Is(err, ErrPermission):
+		return revision, err
+	case unanswered, errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrBadSubscription):
+		return 0, &lostError{connErr(err)}
+	case busy(err):
 		// Also what follows when the server refuses one of the messages, of which it tells first.
 		for _, d := range denials {
 			if denied := b.denied(d.subject, before); denied != nil {
@@ -122,7 +145,27 @@ func (b *Bucket) publishBatch(ctx context.Context, messages []*write, limit time
 			}
 		}
 	}
-	return revision, err
+	return 0, err
+}
+
+// answer waits for the answer to the attempt whose reply subject is given, or for one to an earlier
+// attempt that says that it landed.
+func (c *commits) answer(ctx context.Context, reply string) (uint64, error) {
+	for {
+		msg, err := c.answers.NextMsgWithContext(ctx)
+		if err != nil {
+			return 0, connErr(err)
+		}
+		var revision uint64
+		if msg.Header.Get(headerStatus) == "503" {
+			err = connErr(nats.ErrNoResponders)
+		} else if revision, err = parseAck(msg.Data); err == nil {
+			return revision, nil
+		}
+		if msg.Subject == reply {
+			return 0, err
+		}
+	}
 }
 
 // batchID is unique among the batches that a stream has open, and as long as any other.

@@ -1,6 +1,7 @@
 package kvrt_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ type proxy struct {
 
 	mu    sync.Mutex
 	deaf  bool // what the server says is lost
+	late  bool // what the server says is kept back
+	kept  []func()
 	down  bool // nobody gets through
 	conns []net.Conn
 	wg    sync.WaitGroup
@@ -84,12 +87,26 @@ type talk struct {
 
 func (w talk) Write(data []byte) (int, error) {
 	w.p.mu.Lock()
-	deaf := w.p.deaf
+	lost := w.p.deaf || w.p.late
+	if w.p.late {
+		data := bytes.Clone(data)
+		w.p.kept = append(w.p.kept, func() { _, _ = w.Conn.Write(data) })
+	}
 	w.p.mu.Unlock()
-	if deaf {
+	if lost {
 		return len(data), nil
 	}
 	return w.Conn.Write(data)
+}
+
+// setLate keeps back what the server says, or lets it through in the end.
+func (p *proxy) setLate(late bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, say := range p.kept {
+		say()
+	}
+	p.late, p.kept = late, nil
 }
 
 func (p *proxy) setDeaf(deaf bool) {

@@ -348,3 +348,42 @@ func TestACommitWhoseAnswerGotLost(t *testing.T) {
 		})
 	}
 }
+
+func TestTheAnswerToAnEarlierCommitCounts(t *testing.T) {
+	ctx := within(t, time.Minute)
+	srv := kvtest.StartServer(t)
+	js := srv.Connect(t)
+	there := ensureShop(t, js, txnConfig(1))
+	p := startProxy(t, srv)
+	here := ensureShop(t, p.connect(t), txnConfig(1))
+	commits, err := js.Conn().SubscribeSync("$KV.SHOP.order.a.2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	var rev uint64
+	go func() {
+		var err error
+		rev, err = here.txn(ctx, func(tx *shopTxn) error {
+			_, err := tx.order.GetMany([]orderKey{{"a", 1}, {"a", 2}})
+			p.setLate(true)
+			return errors.Join(err, tx.order.Put(orderKey{"a", 1}, order{Total: 1}), tx.order.Put(orderKey{"a", 2}, order{Total: 1}))
+		})
+		done <- err
+	}()
+	for range 2 { // the commit, and its repetition
+		if msg, err := commits.NextMsgWithContext(ctx); err != nil || msg.Header.Get("Nats-Batch-Commit") != "1" {
+			t.Fatal(msg, err)
+		}
+	}
+	// All keys are written again: nothing but the answer can tell.
+	put(t, there, "a", 1, 2)
+	put(t, there, "a", 2, 2)
+	p.setLate(false)
+	if err := <-done; err != nil || rev != 2 {
+		t.Fatalf("%d, %v", rev, err)
+	}
+}
