@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -74,6 +75,7 @@ func BenchmarkTransfer(b *testing.B) {
 							b.Fatal(err)
 						}
 					}
+					ctx := within(b, 10*time.Minute) // a busy disk makes commits slow
 					var runs atomic.Int64
 					spread(b, cluster, cfg, n, func(s *shop, _ jetstream.KeyValue, worker int) error {
 						from, to := 2*worker, 2*worker+1
@@ -83,7 +85,7 @@ func BenchmarkTransfer(b *testing.B) {
 								to++
 							}
 						}
-						_, err := s.txn(context.Background(), func(tx *shopTxn) error {
+						_, err := s.txn(ctx, func(tx *shopTxn) error {
 							runs.Add(1)
 							both, err := tx.order.GetMany([]orderKey{account(from), account(to)})
 							if err != nil {
