@@ -34,16 +34,17 @@ type failure struct {
 }
 
 type scene struct {
-	*shop                      // of the connection that the failure strikes
-	js     jetstream.JetStream // that connection
-	admin  *shop               // of another one
-	server *kvtest.Server
-	proxy  *proxy
-	cfg    kvrt.BucketConfig
-	opts   []kvrt.OpenOption
-	ctx    context.Context // of the operations
-	end    func()          // ends it
-	watch  *kvrt.Watcher[orderEvent]
+	*shop                       // of the connection that the failure strikes
+	js      jetstream.JetStream // that connection
+	admin   *shop               // of another one
+	adminJS jetstream.JetStream // that other one
+	server  *kvtest.Server
+	proxy   *proxy
+	cfg     kvrt.BucketConfig
+	opts    []kvrt.OpenOption
+	ctx     context.Context // of the operations
+	end     func()          // ends it
+	watch   *kvrt.Watcher[orderEvent]
 
 	tenant   string // of the keys that the operations use
 	value    order  // that they write
@@ -79,7 +80,7 @@ func play(t *testing.T, cfg kvrt.BucketConfig, admin, js jetstream.JetStream) *s
 	s := &scene{js: js, cfg: cfg, tenant: "a", value: order{Note: "new"}, revision: map[uint64]uint64{}, strike: func(*testing.T) {}}
 	s.ctx, s.end = context.WithCancel(within(t, time.Minute))
 	t.Cleanup(s.end)
-	s.admin = ensureShop(t, admin, cfg)
+	s.admin, s.adminJS = ensureShop(t, admin, cfg), admin
 	for i, op := range operations {
 		if !op.absent {
 			s.revision[uint64(i)] = put(t, s.admin, s.tenant, uint64(i), 1)
