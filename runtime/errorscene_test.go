@@ -188,17 +188,25 @@ func someone(t *testing.T, other string, handler nats.Option) *scene {
 	s.server = srv
 	s.strike = func(t *testing.T) {
 		user.Store(other)
-		nc := js.Conn()
-		before := nc.Stats().Reconnects
-		if err := nc.ForceReconnect(); err != nil {
-			t.Fatal(err)
-		}
-		s.wait(t, "the other user is connected", func() bool { return nc.Stats().Reconnects > before && nc.IsConnected() })
+		s.reconnect(t, func() {
+			if err := js.Conn().ForceReconnect(); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 	return s.follow(t)
 }
 
-// answered reports whether the writes of the model have landed, whose answers nobody hears.
+// reconnect calls cut, and waits until the connection has been lost and made again.
+func (s *scene) reconnect(t *testing.T, cut func()) {
+	t.Helper()
+	nc := s.js.Conn()
+	before := nc.Stats().Reconnects
+	cut()
+	s.wait(t, "the connection is made again", func() bool { return nc.Stats().Reconnects > before && nc.IsConnected() })
+}
+
+// landed reports whether the writes of the model have landed, whose answers nobody hears.
 func (s *scene) landed() bool {
 	for i, op := range operations {
 		switch op.name {
@@ -251,7 +259,7 @@ func failures() []failure {
 				s := proxied(t)
 				s.ctx, s.end = newDeadline(t)
 				other := kvtest.StartServer(t, func(o *server.Options) { o.JetStream = false })
-				s.strike = func(*testing.T) { s.proxy.redirect(other) }
+				s.strike = func(t *testing.T) { s.reconnect(t, func() { s.proxy.redirect(other) }) }
 				return s.follow(t)
 			},
 			together: true,

@@ -266,12 +266,12 @@ func (s *scene) become(t *testing.T, srv *kvtest.Server, name string) {
 		t.Fatal(err)
 	}
 	who.Store(name)
-	before := js.Conn().Stats().Reconnects
-	if err := js.Conn().ForceReconnect(); err != nil {
-		t.Fatal(err)
-	}
-	s.wait(t, "the user is connected", func() bool { return js.Conn().Stats().Reconnects > before && js.Conn().IsConnected() })
 	s.js, s.shop = js, bound
+	s.reconnect(t, func() {
+		if err := js.Conn().ForceReconnect(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 func TestTheReferenceOfPermissionsHasEveryOperation(t *testing.T) {
