@@ -10,24 +10,34 @@ import (
 )
 
 // emitBucket prints the file of a bucket.
-func emitBucket(u *unit, b *bucketUnit) *emitter {
-	e := newEmitter(u)
-	e.comment("This file needs a runtime of the same generation as the kvgen that wrote it.")
-	e.Const().Id("_").Op("=").Add(kvrt("GeneratedVersion1"))
-	e.params(b)
-	e.config(b)
-	e.constructors(b)
-	e.bucketStruct(b)
+func emitBucket(a *assembler, b *bucketUnit) {
+	a.print(func(e *emitter) {
+		e.comment("This file needs a runtime of the same generation as the kvgen that wrote it.")
+		e.Const().Id("_").Op("=").Add(kvrt("GeneratedVersion1"))
+		e.params(b)
+		e.config(b)
+		e.constructors(b)
+		e.bucketStruct(b)
+	})
 	for i := range b.Keys {
-		e.key(&b.Keys[i])
+		k := &b.Keys[i]
+		blank, texts := k.blank()
+		repeat(a, "key", k, blank, texts, (*emitter).key)
 	}
 	for i := range b.Accessors {
-		e.accessor(b, &b.Accessors[i])
+		acc := &b.Accessors[i]
+		blank, texts := acc.blank()
+		repeat(a, "accessor", acc, blank, texts, (*emitter).accessor)
 	}
-	if b.Settings.Transactions {
-		e.transactions(b)
+	if !b.Settings.Transactions {
+		return
 	}
-	return e
+	a.print(func(e *emitter) { e.transactions(b) })
+	for i := range b.Accessors {
+		acc := &b.Accessors[i]
+		blank, texts := acc.blank()
+		repeat(a, "txn", acc, blank, texts, (*emitter).txnAccessor)
+	}
 }
 
 func (e *emitter) params(b *bucketUnit) {

@@ -193,8 +193,8 @@ func (e *emitter) filter(k *keyType) {
 	})
 }
 
-func (e *emitter) accessor(b *bucketUnit, a *accessor) {
-	e.comment(fmt.Sprintf("%s gives access to the keys of pattern %s in bucket %s.", a.GoName, a.Pattern, b.ServerName))
+func (e *emitter) accessor(a *accessor) {
+	e.comment(fmt.Sprintf("%s gives access to the keys of pattern %s in bucket %s.", a.GoName, a.Pattern, a.Bucket))
 	e.Type().Id(a.GoName).Struct(jen.Id("kv").Op("*").Add(kvrt("KV")).Types(jen.Id(a.Key+"Key"), goType(a.Value)))
 	for i := range a.Ops {
 		e.operation(a, &a.Ops[i])

@@ -33,9 +33,6 @@ func (e *emitter) transactions(b *bucketUnit) {
 				jen.Return(jen.Id("fn").Call(jen.Op("&").Id(name).Custom(multiline, out...))))
 			g.Return(kvrt("RunTxn").Call(jen.Id("ctx"), jen.Id("b").Dot("bucket"), run, jen.Id("opts").Op("...")))
 		})
-	for i := range b.Accessors {
-		e.txnAccessor(&b.Accessors[i])
-	}
 }
 
 func (e *emitter) txnAccessor(a *accessor) {

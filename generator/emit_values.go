@@ -12,28 +12,23 @@ import (
 )
 
 // emitValues prints the package documentation and the declared types.
-func emitValues(u *unit) *emitter {
-	e := newEmitter(u)
-	description := u.Description
-	if description == "" {
-		description = fmt.Sprintf("Package %s is generated from %s.", u.Package, u.Source)
+func emitValues(a *assembler) {
+	description := orElse(a.u.Description, fmt.Sprintf("Package %s is generated from %s.", a.u.Package, a.u.Source))
+	a.comment = commentLines(description)
+	for i := range a.u.Types {
+		t := &a.u.Types[i]
+		a.print(func(e *emitter) {
+			switch t.Form {
+			case aliasForm:
+				e.comment(orElse(t.Description, t.GoName+" is a type of its own package."))
+				e.Type().Id(t.GoName).Op("=").Add(goType(t.Alias))
+			case enumForm:
+				e.enum(t)
+			default:
+				e.structType(t)
+			}
+		})
 	}
-	for _, line := range commentLines(description) {
-		e.PackageComment(line)
-	}
-	for i := range u.Types {
-		t := &u.Types[i]
-		switch t.Form {
-		case aliasForm:
-			e.comment(described(orElse(t.Description, t.GoName+" is a type of its own package."), ""))
-			e.Type().Id(t.GoName).Op("=").Add(goType(t.Alias))
-		case enumForm:
-			e.enum(t)
-		default:
-			e.structType(t)
-		}
-	}
-	return e
 }
 
 func orElse(text, fallback string) string {

@@ -28,32 +28,30 @@ type span struct{ from, to int }
 
 func newFormatter() *formatter { return &formatter{spaces: map[string][]string{}} }
 
-// source formats a file as jennifer prints it: without indentation, each declaration and each comment
-// before one starting in the first column, and the comments as gofmt leaves them.
-func (f *formatter) source(content []byte) ([]byte, error) {
-	head, rest := splitHead(content)
-	formatted, err := format.Source(groupImports(head))
-	if err != nil {
-		return nil, err
-	}
-	out := append(f.out[:0], bytes.TrimRight(formatted, "\n")...)
-	previous := declaration{kind: "import"}
-	for {
+// format formats declarations as jennifer prints them: without indentation, each declaration and each
+// comment before one starting in the first column, and the comments as gofmt leaves them. The result
+// is valid until the next call.
+func (f *formatter) format(declarations []byte) ([]byte, error) {
+	out, err := f.out[:0], error(nil)
+	previous := ""
+	for rest := declarations; ; {
 		var d declaration
 		d, rest = nextDeclaration(rest)
 		if len(d.text) == 0 && len(d.comment) == 0 {
 			f.out = append(out, '\n')
-			return bytes.Clone(f.out), nil
+			return f.out, nil
 		}
-		out = append(out, '\n')
-		if d.kind != previous.kind || len(d.comment) > 0 || d.apart {
+		if len(out) > 0 {
 			out = append(out, '\n')
+			if d.kind != previous || len(d.comment) > 0 || d.apart {
+				out = append(out, '\n')
+			}
 		}
 		out = append(out, d.comment...)
 		if out, err = f.declaration(out, &d); err != nil {
 			return nil, err
 		}
-		previous = d
+		previous = d.kind
 	}
 }
 

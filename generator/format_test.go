@@ -2,24 +2,13 @@ package generator
 
 import (
 	"go/format"
-	"strings"
 	"testing"
 )
 
 // TestFormattingByShapeIsGofmt formats declarations of equal and of nearly equal shapes one after the
 // other, so that what was learnt from one is used for the next where that is right, and only there.
 func TestFormattingByShapeIsGofmt(t *testing.T) {
-	const file = `// Code generated.
-
-package p
-
-import (
-"fmt"
-"example.org/x"
-)
-
-
-// A is one.
+	const declarations = `// A is one.
 type A struct{
 ID int ` + "`json:\"id\"`" + `
 Tenant * string
@@ -108,17 +97,17 @@ B22 A = "b"
 )
 var p = x . M ("^[a-z]{1,}$")
 var q = x . M ("'")`
-	want, err := format.Source(groupImports([]byte(file)))
+	want, err := format.Source([]byte(declarations))
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := newFormatter()
 	for range 2 { // the second time everything is known
-		got, err := f.source([]byte(file))
+		got, err := f.format([]byte(declarations))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if string(got) != string(want) {
+		if string(got) != string(want)+"\n" {
 			t.Fatalf("got:\n%s\nwant:\n%s", got, want)
 		}
 	}
@@ -128,19 +117,17 @@ var q = x . M ("'")`
 }
 
 func TestFormattingRefusesWhatDoesNotParse(t *testing.T) {
-	for _, body := range []string{"func f ( {\n}", "type", "func f () {\nreturn \"\n}", "x"} {
-		if out, err := newFormatter().source([]byte("package p\n\n" + body)); err == nil {
-			t.Errorf("%q gives %q", body, out)
+	for _, declarations := range []string{"func f ( {\n}", "type", "func f () {\nreturn \"\n}", "x"} {
+		if out, err := newFormatter().format([]byte(declarations)); err == nil {
+			t.Errorf("%q gives %q", declarations, out)
 		}
 	}
-	out, err := newFormatter().source([]byte("// A.\n\n// Package p is empty.\npackage p\n\n"))
-	if want := "// A.\n\n// Package p is empty.\npackage p\n"; err != nil || string(out) != want {
-		t.Errorf("%q, %v", out, err)
-	}
-	for _, only := range []string{"import \"fmt\"\n\nvar x = fmt . Sprint", "\n\nvar x = 1\n// The end."} {
-		out, err := newFormatter().source([]byte("package p\n" + only))
-		if again, ferr := format.Source(out); err != nil || ferr != nil || string(again) != string(out) || !strings.Contains(string(out), "x =") {
-			t.Errorf("%q, %v, %v", out, err, ferr)
+	for declarations, want := range map[string]string{
+		"\n\nvar x = 1\n// The end.": "var x = 1\n\n// The end.\n",
+		"":                           "\n",
+	} {
+		if out, err := newFormatter().format([]byte(declarations)); err != nil || string(out) != want {
+			t.Errorf("%q gives %q, %v", declarations, out, err)
 		}
 	}
 }

@@ -3,10 +3,8 @@
 package generator
 
 import (
-	"bytes"
 	"fmt"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -32,17 +30,21 @@ type File struct {
 // Resolve of the same files. It uses all processors.
 func Generate(files []*schema.File, types *GoTypes) ([]File, error) {
 	type task struct {
-		file File
-		emit func() *emitter
-		err  error
+		file  File
+		unit  *unit
+		molds *molds
+		emit  func(a *assembler)
+		err   error
 	}
 	var tasks []task
 	for _, file := range files {
 		u := lower(file, types)
-		tasks = append(tasks, task{file: File{Path: u.ValuesFile, Source: u.Source}, emit: func() *emitter { return emitValues(&u) }})
+		known := &molds{byShape: map[string]*mold{}}
+		tasks = append(tasks, task{file: File{Path: u.ValuesFile, Source: u.Source}, unit: &u, molds: known, emit: emitValues})
 		for i := range u.Buckets {
 			b := &u.Buckets[i]
-			tasks = append(tasks, task{file: File{Path: b.File, Source: u.Source}, emit: func() *emitter { return emitBucket(&u, b) }})
+			emit := func(a *assembler) { emitBucket(a, b) }
+			tasks = append(tasks, task{file: File{Path: b.File, Source: u.Source}, unit: &u, molds: known, emit: emit})
 		}
 	}
 	var next atomic.Int64
@@ -56,7 +58,9 @@ func Generate(files []*schema.File, types *GoTypes) ([]File, error) {
 					return
 				}
 				t := &tasks[i]
-				t.file.Content, t.err = render(f, t.emit())
+				a := &assembler{u: t.unit, f: f, molds: t.molds, imports: map[string]string{}}
+				t.emit(a)
+				t.file.Content, t.err = a.file()
 			}
 		})
 	}
@@ -69,47 +73,4 @@ func Generate(files []*schema.File, types *GoTypes) ([]File, error) {
 		out[i] = tasks[i].file
 	}
 	return out, nil
-}
-
-// render prints a file and formats it.
-func render(f *formatter, e *emitter) ([]byte, error) {
-	f.raw.Reset()
-	if err := e.Render(&f.raw); err != nil {
-		return nil, err
-	}
-	content, err := f.source(f.raw.Bytes())
-	if err != nil {
-		return nil, fmt.Errorf("the generated code does not parse: %w", err)
-	}
-	return content, nil
-}
-
-// groupImports puts the imports of the standard library into a group of their own, as goimports does.
-func groupImports(content []byte) []byte {
-	const start, end = "\nimport (\n", "\n)\n"
-	from := bytes.Index(content, []byte(start))
-	if from < 0 {
-		return content
-	}
-	from += len(start)
-	to := bytes.Index(content[from:], []byte(end))
-	if to < 0 {
-		return content
-	}
-	to += from
-	var std, others []string
-	for line := range strings.SplitSeq(string(content[from:to]), "\n") {
-		path := line[strings.IndexByte(line, '"')+1:]
-		first, _, _ := strings.Cut(path, "/")
-		if strings.Contains(first, ".") {
-			others = append(others, line)
-		} else {
-			std = append(std, line)
-		}
-	}
-	if len(std) == 0 || len(others) == 0 {
-		return content
-	}
-	grouped := strings.Join(std, "\n") + "\n\n" + strings.Join(others, "\n")
-	return append(append(bytes.Clone(content[:from]), grouped...), content[to:]...)
 }

@@ -101,7 +101,7 @@ func shape(t testing.TB, f generator.File) []string {
 var hostileTexts = []string{
 	`*/ func init() { panic("x") } /*`, "a\n*/\nfunc init() {}", "`", "\"", "\\", "\n//go:generate rm -rf x", "//go:embed x", "//line a.go:1", "go:build ignore",
 	"+build ignore", "export X", "\u2028func init() {}", "\u202eevil", "\r\nfunc init() {}", "\x00", "# heading", "[a]: b", "[a]: http://b\n[c]: http://d", "- list\n- list",
-	"  code\n\tcode", "1. one\n2. two", "Deprecated: no", "\ufeff", "${x}", "%s %d %v", "line\n\n\n\nline", "\t", "#", "cgo", "\\# x", "+ build", "// x", "/* x", "\u0085x",
+	"  code\n\tcode", "1. one\n2. two", "Deprecated: no", "\ufeff", "${x}", "%s %d %v", "line\n\n\n\nline", "\t", "#", "cgo", "\\# x", "+ build", "// x", "/* x", "\u0085x", "KVGENBLANKA",
 }
 
 func checkHostile(t testing.TB, want [][]string, text string) {

@@ -291,6 +291,7 @@ type codec struct {
 type accessor struct {
 	GoName    string // "OrderKV", "OrdersEuOrderKV"
 	FieldName string // in the bucket struct: "Order"
+	Bucket    string // "ORDERS"
 	Key       string // GoName of the key: "Order"
 	Pattern   string // "order.{tenant}.{id:uint64}"
 	Singleton bool   // the pattern has no parameter

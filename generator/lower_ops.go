@@ -32,7 +32,7 @@ func (l *lowerer) accessor(b *schema.Bucket, k *schema.Key) accessor {
 		goName = b.GoName + goName
 	}
 	a := accessor{
-		GoName: goName, FieldName: k.FieldName, Key: k.GoName, Pattern: k.Pattern.Text.Value,
+		GoName: goName, FieldName: k.FieldName, Bucket: b.ServerName.Value, Key: k.GoName, Pattern: k.Pattern.Text.Value,
 		Singleton: can.singleton, Text: k.Description.Value, Value: l.typeRef(k.Value), Ops: operations(can),
 	}
 	if b.Transactions.Value {
