@@ -194,6 +194,14 @@ func (e *emitter) filter(k *keyType) {
 }
 
 func (e *emitter) accessor(a *accessor) {
+	if a.CacheName != "" {
+		name, text := "Cache", fmt.Sprintf("%s is a local copy of entries of pattern %s in bucket %s.", a.CacheName, a.Pattern, a.Bucket)
+		if a.Singleton {
+			name, text = "KeyCache", fmt.Sprintf("%s is a local copy of the entry %s in bucket %s.", a.CacheName, a.Pattern, a.Bucket)
+		}
+		e.comment(text)
+		e.Type().Id(a.CacheName).Op("=").Add(kvrt(name)).Types(jen.Id(a.Key+"Key"), goType(a.Value))
+	}
 	e.comment(fmt.Sprintf("%s gives access to the keys of pattern %s in bucket %s.", a.GoName, a.Pattern, a.Bucket))
 	e.Type().Id(a.GoName).Struct(jen.Id("kv").Op("*").Add(kvrt("KV")).Types(jen.Id(a.Key+"Key"), goType(a.Value)))
 	for i := range a.Ops {
@@ -279,6 +287,8 @@ func results(a *accessor, r result) []jen.Code {
 		return []jen.Code{jen.Int(), jen.Error()}
 	case resultWatcher:
 		return []jen.Code{jen.Op("*").Add(kvrt("Watcher")).Types(event), jen.Error()}
+	case resultCache:
+		return []jen.Code{jen.Op("*").Id(a.CacheName), jen.Error()}
 	case resultEvent:
 		return []jen.Code{event, jen.Error()}
 	case resultEvents:

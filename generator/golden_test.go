@@ -201,6 +201,47 @@ func TestGeneratedCodecsSurviveTheWayThroughTheServer(t *testing.T) {
 	}
 }
 
+func TestGeneratedCachesFollowTheirBucket(t *testing.T) {
+	ctx := t.Context()
+	b, err := everything.EnsureMain(ctx, kvtest.Start(t), everything.MainParams{Env: "test", Region: "eu"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := everything.TreeKey{Root: "r", Path: kvrt.PathOf("a", "b")}
+	if _, err := b.Tree.Put(ctx, first, "leaf"); err != nil {
+		t.Fatal(err)
+	}
+	var trees *everything.TreeCache
+	if trees, err = b.Tree.Cache(ctx, everything.TreeFilter{Root: new("r"), PathPrefix: new(kvrt.PathOf("a"))}, kvrt.MaxEntries(10)); err != nil {
+		t.Fatal(err)
+	}
+	defer trees.Close()
+	var color *everything.ColorCache
+	if color, err = b.Color.Cache(ctx); err != nil {
+		t.Fatal(err)
+	}
+	defer color.Close()
+	if _, ok := color.Get(); ok {
+		t.Error("a key that is not there")
+	}
+	if _, err := b.Tree.Put(ctx, everything.TreeKey{Root: "r", Path: kvrt.PathOf("a", "c")}, "more"); err != nil {
+		t.Fatal(err)
+	}
+	rev, err := b.Color.Put(ctx, everything.ColorRed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(trees.WaitFor(ctx, rev), color.WaitFor(ctx, rev)); err != nil {
+		t.Fatal(err)
+	}
+	if e, ok := trees.Get(first); !ok || e.Value != "leaf" || trees.Len() != 2 {
+		t.Error(e, ok, trees.Len())
+	}
+	if e, ok := color.Get(); !ok || e.Value != everything.ColorRed {
+		t.Error(e, ok)
+	}
+}
+
 func TestGeneratedTransactionsChangeSeveralKeys(t *testing.T) {
 	ctx := t.Context()
 	b, err := everything.EnsureMain(ctx, kvtest.Start(t), everything.MainParams{Env: "test", Region: "eu"})

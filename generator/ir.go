@@ -298,6 +298,7 @@ type accessor struct {
 	Text      string // the key's description
 	Value     typeRef
 	Ops       []operation
+	CacheName string      // "OrderCache"; empty where the key cannot be read
 	TxnName   string      // in transactions: "OrderTxnKV"; empty where the bucket has none
 	TxnOps    []operation // without context
 }
@@ -326,6 +327,7 @@ const (
 	resultEntries          // sequence of entries
 	resultCount            // number of keys
 	resultWatcher          // of the key's events
+	resultCache            // local copy
 	resultEvent            // of one revision
 	resultEvents           // all revisions
 	resultRevision         // of the write, named in the signature

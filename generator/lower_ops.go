@@ -35,6 +35,9 @@ func (l *lowerer) accessor(b *schema.Bucket, k *schema.Key) accessor {
 		GoName: goName, FieldName: k.FieldName, Bucket: b.ServerName.Value, Key: k.GoName, Pattern: k.Pattern.Text.Value,
 		Singleton: can.singleton, Text: k.Description.Value, Value: l.typeRef(k.Value), Ops: operations(can),
 	}
+	if can.read {
+		a.CacheName = strings.TrimSuffix(goName, "KV") + "Cache"
+	}
 	if b.Transactions.Value {
 		a.TxnName, a.TxnOps = strings.TrimSuffix(goName, "KV")+"TxnKV", txnOperations(can)
 	}
@@ -133,11 +136,19 @@ func operations(can ability) []operation {
 			Name: "Watch", Doc: "follows the keys that the filter selects. It is attached when it returns.",
 			Args: []argument{argFilter}, Options: "WatchOption", Result: resultWatcher,
 		})
+		add(operation{
+			Name: "Cache", Doc: "keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.",
+			Args: []argument{argFilter}, Options: "CacheOption", Result: resultCache,
+		})
 	}
 	if can.read && can.singleton {
 		add(operation{
 			Name: "Watch", Doc: "follows the key. It is attached when it returns.",
 			Args: []argument{argKey}, Options: "WatchOption", Result: resultWatcher, Call: "WatchKey",
+		})
+		add(operation{
+			Name: "Cache", Doc: "keeps a local copy of the entry. It returns when the first one is in.",
+			Args: []argument{argKey}, Options: "CacheOption", Result: resultCache, Call: "CacheKey",
 		})
 	}
 	if can.read && can.history {

@@ -172,6 +172,7 @@ func (a *accessor) blank() (*accessor, *blanks) {
 	b.name(&out.Bucket)
 	b.name(&out.Key)
 	b.name(&out.Pattern)
+	b.name(&out.CacheName)
 	b.name(&out.TxnName)
 	b.comment(&out.Text)
 	out.Value = b.declared(a.Value)

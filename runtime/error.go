@@ -55,6 +55,10 @@ var (
 	ErrPermission = errors.New("permission denied")
 	// ErrUnsupported: the server is too old for what was asked, or the bucket does not allow it.
 	ErrUnsupported = errors.New("not supported by the server")
+	// ErrCacheFull: what a cache is to hold is more than MaxEntries.
+	ErrCacheFull = errors.New("cache full")
+	// ErrCacheEnded: the cache was closed, and learns of nothing any more.
+	ErrCacheEnded = errors.New("cache has ended")
 	// ErrTxnEnded: a transaction was used after its function had returned.
 	ErrTxnEnded = errors.New("transaction has ended")
 )

@@ -13,10 +13,16 @@ type Entry[K comparable, V any] struct {
 	Value    V
 	Revision uint64    // position in the bucket's stream; 0 in Modify for an absent key, Uncommitted for what a transaction wrote itself
 	Created  time.Time // when the server stored this revision; zero in the result of a Modify that wrote
+
+	err error // why Value is zero although there is one
 }
 
 // Exists reports whether there is a value: false only inside Modify, for an absent key.
 func (e *Entry[K, V]) Exists() bool { return e.Revision != 0 }
+
+// Err returns ErrDecode if a cache holds an entry whose value this schema cannot read: Value is zero
+// then. It is nil for every other entry.
+func (e *Entry[K, V]) Err() error { return e.err }
 
 // Op is the kind of an event.
 type Op int

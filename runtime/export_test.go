@@ -28,3 +28,14 @@ func ForgetReads(tx *Txn) {
 	defer tx.mu.Unlock()
 	clear(tx.reads)
 }
+
+// Pending is the largest number of changes that the cache keeps for a subscriber.
+func (c *Cache[K, V]) Pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	most := 0
+	for s := range c.subscribers {
+		most = max(most, len(s.queue))
+	}
+	return most
+}

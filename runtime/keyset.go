@@ -5,29 +5,58 @@ package kvrt
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"slices"
 )
 
-// keySet holds the live keys that were reported. A nil keySet tracks nothing.
+// keySet finds the keys that a watch has reported and a listing does not find any more. A nil keySet
+// tracks nothing.
 type keySet struct {
-	revisions map[string]uint64 // the latest one reported
+	reported reported
 	// After a listing: the keys it found alive, and what the watch has to reach before the others
 	// are known to be gone.
 	alive map[string]struct{}
 	until uint64
 }
 
-func newKeySet() *keySet { return &keySet{revisions: map[string]uint64{}} }
+// reported are the keys that the reader of a watch knows to have a value.
+type reported interface {
+	// note takes in an event, after the reader has.
+	note(key string, op Op, revision uint64)
+	has(key string) bool
+	// all yields the keys with the latest revision reported.
+	all() iter.Seq2[string, uint64]
+	forget()
+}
+
+// seenKeys are the reported keys of a watch with TrackKeys, with the latest revision of each.
+type seenKeys map[string]uint64
+
+func (s seenKeys) note(key string, op Op, revision uint64) {
+	if op == Put {
+		s[key] = revision
+	} else {
+		delete(s, key)
+	}
+}
+
+func (s seenKeys) has(key string) bool            { _, ok := s[key]; return ok }
+func (s seenKeys) all() iter.Seq2[string, uint64] { return maps.All(s) }
+func (s seenKeys) forget()                        { clear(s) }
 
 // note takes in a reported event.
 func (s *keySet) note(key string, op Op, revision uint64) {
-	switch {
-	case s == nil:
-	case op == Put:
-		s.revisions[key] = revision
-	default:
-		delete(s.revisions, key)
+	if s != nil {
+		s.reported.note(key, op, revision)
+	}
+}
+
+// restart forgets everything.
+func (s *keySet) restart() {
+	if s != nil {
+		s.reported.forget()
+		s.alive, s.until = nil, 0
 	}
 }
 
@@ -37,16 +66,16 @@ func (s *keySet) listed() bool { return s != nil && s.alive != nil }
 // due reports that everything has been delivered that could explain why a key was not listed.
 func (s *keySet) due(sequence uint64) bool { return s.listed() && sequence >= s.until }
 
-// gone returns the keys that vanished, in order, and forgets them and the listing.
+// gone returns the keys that vanished, in order, and forgets the listing.
 func (s *keySet) gone() []string {
 	var gone []string
-	for _, key := range slices.Sorted(maps.Keys(s.revisions)) {
-		if _, ok := s.alive[key]; !ok && s.revisions[key] <= s.until {
+	for key, revision := range s.reported.all() {
+		if _, ok := s.alive[key]; !ok && revision <= s.until {
 			gone = append(gone, key)
-			delete(s.revisions, key)
 		}
 	}
 	s.alive, s.until = nil, 0
+	slices.Sort(gone)
 	return gone
 }
 
@@ -62,11 +91,10 @@ func (w *watching) relist(ctx context.Context) error {
 	}
 	alive := map[string]struct{}{}
 	err = w.b.scan(ctx, w.filter, startPolicy{latest: true}, true, func(raw *rawEntry) bool {
-		_, reported := w.tracked.revisions[raw.key]
 		switch {
 		case raw.op != Put:
 			delete(alive, raw.key)
-		case reported || raw.revision > w.at.sequence: // or about to be
+		case w.tracked.reported.has(raw.key) || raw.revision > w.at.sequence: // or about to be
 			alive[raw.key] = struct{}{}
 		}
 		return true
@@ -85,6 +113,7 @@ func (w *watching) sweep(ctx context.Context) bool {
 		if _, alive := w.out.event(ctx, &raw, &w.opts, w.at, !w.opts.ignoreDeletes); !alive {
 			return false
 		}
+		w.tracked.note(key, raw.op, raw.revision)
 	}
 	return true
 }

@@ -86,7 +86,7 @@ func (kv *KV[K, V]) entry(key K, raw *rawEntry) (Entry[K, V], error) {
 		var none V
 		value, err = none, &DecodeError{raw.key, raw.revision, raw.data, err}
 	}
-	return Entry[K, V]{key, value, raw.revision, raw.created}, err
+	return Entry[K, V]{Key: key, Value: value, Revision: raw.revision, Created: raw.created}, err
 }
 
 // event is entry for a watch or a history: a value that cannot be decoded is part of the event.

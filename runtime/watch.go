@@ -168,13 +168,16 @@ type watching struct {
 	*watcherState
 	out    outlet
 	b      *Bucket
+	op     string // "watch", "cache"
 	filter string
 	opts   watchOptions
 
 	c       *consumer
 	at      Position // of the last message seen
+	reset   bool     // the next copy is of another bucket, or of one that has lost its end
 	synced  bool
-	tracked *keySet // with TrackKeys
+	tracked *keySet     // with TrackKeys, and of caches
+	cache   *cacheState // of caches
 	// latest: until it is synced, the copy consists of the latest revision of each key.
 	latest bool
 }
@@ -185,38 +188,32 @@ func watch(ctx context.Context, b *Bucket, s Selection, opts []WatchOption, out 
 		return b.wrap("watch", "", s.err)
 	}
 	ctx, state.cancel = context.WithCancel(ctx)
-	w := &watching{watcherState: state, out: out, b: b, filter: s.pattern}
+	w := &watching{watcherState: state, out: out, b: b, op: "watch", filter: s.pattern}
 	for _, opt := range opts {
 		opt(&w.opts)
 	}
 	if w.opts.trackKeys {
-		w.tracked = newKeySet()
+		w.tracked = &keySet{reported: seenKeys{}}
 	}
-	reset := false
-	err := b.doUntimed(ctx, "watch", w.filter, func(ctx context.Context) error {
-		attachCtx, cancel := b.withTimeout(ctx)
-		defer cancel()
-		var err error
-		reset, err = w.start(attachCtx)
-		return err
-	})
-	if err != nil {
+	if err := b.doUntimed(ctx, w.op, w.filter, w.start); err != nil {
 		state.cancel()
 		return err
 	}
-	go w.run(ctx, reset)
+	go w.run(ctx)
 	return nil
 }
 
 // start attaches for the first time.
-func (w *watching) start(ctx context.Context) (reset bool, err error) {
+func (w *watching) start(ctx context.Context) error {
+	ctx, cancel := w.b.withTimeout(ctx)
+	defer cancel()
 	switch {
 	case w.opts.resume.sequence > 0:
 		w.at = w.opts.resume
 	case w.opts.updatesOnly:
 		info, err := w.b.info(ctx)
 		if err != nil {
-			return false, err
+			return err
 		}
 		// An explicit sequence: a consumer of what is new would forget where it started.
 		w.at = Position{info.incarnation(), info.State.LastSeq}
@@ -224,31 +221,29 @@ func (w *watching) start(ctx context.Context) (reset bool, err error) {
 	default:
 		w.latest = !w.opts.history
 	}
-	reset, err = w.attach(ctx)
+	err := w.attach(ctx)
 	w.position = w.at
-	return reset, err
+	return err
 }
 
-// attach makes a consumer that goes on where the watch stands; reset tells that it starts anew,
-// because the bucket is another one, or has lost its end.
-func (w *watching) attach(ctx context.Context) (reset bool, err error) {
+// attach makes a consumer that goes on where the watch stands, or starts anew (reset) because the
+// bucket is another one, or has lost its end.
+func (w *watching) attach(ctx context.Context) error {
 	for {
 		c, err := w.b.attach(ctx, w.filter, w.next(), w.opts.metaOnly)
 		if err != nil {
-			return reset, err
+			return err
 		}
 		known := w.at.incarnation != 0
 		if !known || c.incarnation == w.at.incarnation && c.last >= w.at.sequence {
 			w.at.incarnation = c.incarnation
 			w.c = c
-			return reset, nil
+			return nil
 		}
 		c.close()
-		reset = true
+		w.reset = true
 		w.at, w.synced, w.latest = Position{incarnation: c.incarnation}, false, !w.opts.history
-		if w.tracked != nil {
-			w.tracked = newKeySet()
-		}
+		w.tracked.restart()
 	}
 }
 
@@ -262,37 +257,39 @@ func (w *watching) next() startPolicy {
 }
 
 // run is the goroutine of the watch.
-func (w *watching) run(ctx context.Context, reset bool) {
-	err := w.follow(ctx, reset)
+func (w *watching) run(ctx context.Context) {
+	err := w.follow(ctx)
 	if w.c != nil {
 		w.c.close()
 	}
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	w.ended(w.b.wrap("watch", w.filter, err))
+	w.ended(w.b.wrap(w.op, w.filter, err))
 	w.out.close()
 	close(w.done)
 	w.cancel()
 }
 
-func (w *watching) follow(ctx context.Context, reset bool) error {
+func (w *watching) follow(ctx context.Context) error {
 	if w.synced && !w.out.control(ctx, Synced, w.at) { // UpdatesOnly
 		return nil
 	}
 	for {
-		if reset && !w.out.control(ctx, Reset, w.at) {
+		if w.reset && !w.out.control(ctx, Reset, w.at) {
 			return nil
 		}
+		w.reset = false
 		err := w.deliver(ctx)
+		w.cache.lost()
 		if err == nil || ctx.Err() != nil || !detached(err) {
 			return err
 		}
-		w.b.log.LogAttrs(ctx, slog.LevelInfo, "watch attaches again", slog.String("bucket", w.b.name),
+		w.b.log.LogAttrs(ctx, slog.LevelInfo, w.op+" attaches again", slog.String("bucket", w.b.name),
 			slog.String("filter", w.filter), slog.String("reason", err.Error()))
 		w.c.close()
 		w.c = nil
-		if reset, err = w.reattach(ctx); err != nil {
+		if err := w.reattach(ctx); err != nil {
 			return err
 		}
 	}
@@ -303,16 +300,16 @@ func (w *watching) follow(ctx context.Context, reset bool) error {
 const bucketGrace = 5 * time.Second
 
 // reattach attaches again until it succeeds, ctx ends, or it cannot succeed any more.
-func (w *watching) reattach(ctx context.Context) (reset bool, err error) {
+func (w *watching) reattach(ctx context.Context) error {
 	var gone time.Time
 	for wait := (backoff{}); ; {
 		if err := w.b.waitConnected(ctx); err != nil {
-			return false, err
+			return err
 		}
 		attachCtx, cancel := context.WithTimeout(ctx, w.b.timeout)
-		reset, err = w.attach(attachCtx)
+		err := w.attach(attachCtx)
 		cancel()
-		if err == nil && w.tracked != nil && !reset {
+		if err == nil && w.tracked != nil && !w.reset {
 			if err = w.relist(ctx); err != nil {
 				w.c.close()
 				w.c = nil
@@ -320,32 +317,33 @@ func (w *watching) reattach(ctx context.Context) (reset bool, err error) {
 		}
 		switch {
 		case err == nil:
-			return reset, nil
+			return nil
 		case errors.Is(err, ErrPermission), errors.Is(err, nats.ErrConnectionClosed):
-			return false, err
+			return err
 		case errors.Is(err, ErrBucketNotFound), withoutJetStream(err):
 			if gone.IsZero() {
 				gone = time.Now()
 			}
 			if time.Since(gone) > bucketGrace {
-				return false, err
+				return err
 			}
 		default:
 			gone = time.Time{}
 		}
 		if wait.tries == 3 {
-			w.b.log.LogAttrs(ctx, slog.LevelWarn, "watch cannot attach, and tries on", slog.String("bucket", w.b.name),
+			w.b.log.LogAttrs(ctx, slog.LevelWarn, w.op+" cannot attach, and tries on", slog.String("bucket", w.b.name),
 				slog.String("filter", w.filter), slog.String("reason", err.Error()))
 		}
 		if !wait.sleep(ctx) {
-			return false, fmt.Errorf("%w: %w", ErrUnavailable, err)
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
 }
 
 // deliver sends events until the consumer detaches (an error) or ctx ends.
 func (w *watching) deliver(ctx context.Context) error {
-	for complete := w.c.completeAtOnce(); ; {
+	complete := w.c.completeAtOnce()
+	for latest := complete; ; {
 		if w.tracked.due(w.at.sequence) && !w.sweep(ctx) {
 			return nil
 		}
@@ -355,6 +353,7 @@ func (w *watching) deliver(ctx context.Context) error {
 			}
 			if w.synced {
 				w.c.settled()
+				w.cache.heard(w.at, latest)
 			}
 		}
 		d, err := w.c.next(ctx)
@@ -368,6 +367,7 @@ func (w *watching) deliver(ctx context.Context) error {
 			}
 		}
 		complete = complete || w.c.complete(&d)
+		latest = d.msg == nil || d.pending == 0
 	}
 }
 

@@ -154,7 +154,7 @@ func (w *watcherState) advance(position Position) {
 func (w *watcherState) ended(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.stopped {
+	if !w.stopped && w.err == nil {
 		w.err = err
 	}
 }

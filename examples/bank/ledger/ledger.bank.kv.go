@@ -190,6 +190,9 @@ type TransferEntry = kvrt.Entry[TransferKey, Transfer]
 // TransferEvent is a change of a key of pattern transfer.{id}.
 type TransferEvent = kvrt.Event[TransferKey, Transfer]
 
+// AccountCache is a local copy of entries of pattern account.{number} in bucket BANK.
+type AccountCache = kvrt.Cache[AccountKey, Account]
+
 // AccountKV gives access to the keys of pattern account.{number} in bucket BANK.
 type AccountKV struct {
 	kv *kvrt.KV[AccountKey, Account]
@@ -219,6 +222,11 @@ func (a AccountKV) Count(ctx context.Context, filter AccountFilter) (int, error)
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a AccountKV) Watch(ctx context.Context, filter AccountFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[AccountEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a AccountKV) Cache(ctx context.Context, filter AccountFilter, opts ...kvrt.CacheOption) (*AccountCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // Put stores value, whatever was there before.
@@ -257,6 +265,9 @@ func (a AccountKV) GetOrCreate(ctx context.Context, key AccountKey, fn func() (A
 	return a.kv.GetOrCreate(ctx, key, fn)
 }
 
+// TransferCache is a local copy of entries of pattern transfer.{id} in bucket BANK.
+type TransferCache = kvrt.Cache[TransferKey, Transfer]
+
 // TransferKV gives access to the keys of pattern transfer.{id} in bucket BANK.
 type TransferKV struct {
 	kv *kvrt.KV[TransferKey, Transfer]
@@ -286,6 +297,11 @@ func (a TransferKV) Count(ctx context.Context, filter TransferFilter) (int, erro
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a TransferKV) Watch(ctx context.Context, filter TransferFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[TransferEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a TransferKV) Cache(ctx context.Context, filter TransferFilter, opts ...kvrt.CacheOption) (*TransferCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // Put stores value, whatever was there before.

@@ -304,6 +304,9 @@ type MotdEntry = kvrt.Entry[MotdKey, string]
 // MotdEvent is a change of a key of pattern motd.
 type MotdEvent = kvrt.Event[MotdKey, string]
 
+// OrderCache is a local copy of entries of pattern order.{tenant}.{id:uint64} in bucket ORDERS.
+type OrderCache = kvrt.Cache[OrderKey, Order]
+
 // OrderKV gives access to the keys of pattern order.{tenant}.{id:uint64} in bucket ORDERS.
 type OrderKV struct {
 	kv *kvrt.KV[OrderKey, Order]
@@ -333,6 +336,11 @@ func (a OrderKV) Count(ctx context.Context, filter OrderFilter) (int, error) {
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a OrderKV) Watch(ctx context.Context, filter OrderFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[OrderEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a OrderKV) Cache(ctx context.Context, filter OrderFilter, opts ...kvrt.CacheOption) (*OrderCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -381,6 +389,9 @@ func (a OrderKV) GetOrCreate(ctx context.Context, key OrderKey, fn func() (Order
 	return a.kv.GetOrCreate(ctx, key, fn)
 }
 
+// TotalCache is a local copy of entries of pattern total.{tenant} in bucket ORDERS.
+type TotalCache = kvrt.Cache[TotalKey, int64]
+
 // TotalKV gives access to the keys of pattern total.{tenant} in bucket ORDERS.
 type TotalKV struct {
 	kv *kvrt.KV[TotalKey, int64]
@@ -410,6 +421,11 @@ func (a TotalKV) Count(ctx context.Context, filter TotalFilter) (int, error) {
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a TotalKV) Watch(ctx context.Context, filter TotalFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[TotalEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a TotalKV) Cache(ctx context.Context, filter TotalFilter, opts ...kvrt.CacheOption) (*TotalCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -458,6 +474,9 @@ func (a TotalKV) GetOrCreate(ctx context.Context, key TotalKey, fn func() (int64
 	return a.kv.GetOrCreate(ctx, key, fn)
 }
 
+// PriceCache is a local copy of entries of pattern price.{sku} in bucket ORDERS.
+type PriceCache = kvrt.Cache[PriceKey, Money]
+
 // PriceKV gives access to the keys of pattern price.{sku} in bucket ORDERS.
 type PriceKV struct {
 	kv *kvrt.KV[PriceKey, Money]
@@ -487,6 +506,11 @@ func (a PriceKV) Count(ctx context.Context, filter PriceFilter) (int, error) {
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a PriceKV) Watch(ctx context.Context, filter PriceFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[PriceEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a PriceKV) Cache(ctx context.Context, filter PriceFilter, opts ...kvrt.CacheOption) (*PriceCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -535,6 +559,9 @@ func (a PriceKV) GetOrCreate(ctx context.Context, key PriceKey, fn func() (Money
 	return a.kv.GetOrCreate(ctx, key, fn)
 }
 
+// MotdCache is a local copy of the entry motd in bucket ORDERS.
+type MotdCache = kvrt.KeyCache[MotdKey, string]
+
 // MotdKV gives access to the keys of pattern motd in bucket ORDERS.
 type MotdKV struct {
 	kv *kvrt.KV[MotdKey, string]
@@ -548,6 +575,11 @@ func (a MotdKV) Get(ctx context.Context, opts ...kvrt.ReadOption) (MotdEntry, er
 // Watch follows the key. It is attached when it returns.
 func (a MotdKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[MotdEvent], error) {
 	return a.kv.WatchKey(ctx, MotdKey{}, opts...)
+}
+
+// Cache keeps a local copy of the entry. It returns when the first one is in.
+func (a MotdKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*MotdCache, error) {
+	return a.kv.CacheKey(ctx, MotdKey{}, opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.

@@ -139,6 +139,9 @@ type SessionEntry = kvrt.Entry[SessionKey, auth.Session]
 // SessionEvent is a change of a key of pattern s.{user}.{device...}.
 type SessionEvent = kvrt.Event[SessionKey, auth.Session]
 
+// SessionCache is a local copy of entries of pattern s.{user}.{device...} in bucket SESSIONS_{env}.
+type SessionCache = kvrt.Cache[SessionKey, auth.Session]
+
 // SessionKV gives access to the keys of pattern s.{user}.{device...} in bucket SESSIONS_{env}.
 type SessionKV struct {
 	kv *kvrt.KV[SessionKey, auth.Session]
@@ -168,6 +171,11 @@ func (a SessionKV) Count(ctx context.Context, filter SessionFilter) (int, error)
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a SessionKV) Watch(ctx context.Context, filter SessionFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[SessionEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a SessionKV) Cache(ctx context.Context, filter SessionFilter, opts ...kvrt.CacheOption) (*SessionCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // Put stores value, whatever was there before. kvrt.TTL says how long it lives.

@@ -22,6 +22,7 @@ func writeOnlyKey(ctx context.Context, b *everything.MainBucket, key everything.
 	_, _ = b.Sink.Get(ctx, key) // ERROR: b.Sink.Get undefined (type everything.SinkKV has no field or method Get)
 	_, _ = b.Sink.Watch(ctx)    // ERROR: b.Sink.Watch undefined (type everything.SinkKV has no field or method Watch)
 	_ = b.Sink.GetOrCreate      // ERROR: b.Sink.GetOrCreate undefined (type everything.SinkKV has no field or method GetOrCreate)
+	_ = b.Sink.Cache            // ERROR: b.Sink.Cache undefined (type everything.SinkKV has no field or method Cache)
 }
 
 func mirror(ctx context.Context, b *everything.CopyBucket, key everything.TreeKey) {

@@ -87,6 +87,9 @@ func (b *CopyBucket) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt
 	return kvrt.WatchBucket[CopyBucketEvent](ctx, b.bucket, opts, b.Item.kv, b.Tree.kv, b.Plain.kv, b.Affix.kv, b.Blob.kv, b.Reversed.kv, b.Message.kv, b.Colors.kv, b.Color.kv, b.Seen.kv, b.Sink.kv, b.Document.kv)
 }
 
+// CopyItemCache is a local copy of entries of pattern item.{name}.{n:int32}.{u:uint}.{ok:bool}.{day:date}.{id:uuid}.{color:Color}.{level:github.com/kvgen/kvgen/testdata/golden/everything/kinds.Level} in bucket MAIN_COPY.
+type CopyItemCache = kvrt.Cache[ItemKey, Item]
+
 // CopyItemKV gives access to the keys of pattern item.{name}.{n:int32}.{u:uint}.{ok:bool}.{day:date}.{id:uuid}.{color:Color}.{level:github.com/kvgen/kvgen/testdata/golden/everything/kinds.Level} in bucket MAIN_COPY.
 type CopyItemKV struct {
 	kv *kvrt.KV[ItemKey, Item]
@@ -117,6 +120,14 @@ func (a CopyItemKV) Count(ctx context.Context, filter ItemFilter) (int, error) {
 func (a CopyItemKV) Watch(ctx context.Context, filter ItemFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[ItemEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
 }
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a CopyItemKV) Cache(ctx context.Context, filter ItemFilter, opts ...kvrt.CacheOption) (*CopyItemCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
+}
+
+// CopyTreeCache is a local copy of entries of pattern tree.{root}.{path...} in bucket MAIN_COPY.
+type CopyTreeCache = kvrt.Cache[TreeKey, string]
 
 // CopyTreeKV gives access to the keys of pattern tree.{root}.{path...} in bucket MAIN_COPY.
 type CopyTreeKV struct {
@@ -149,6 +160,14 @@ func (a CopyTreeKV) Watch(ctx context.Context, filter TreeFilter, opts ...kvrt.W
 	return a.kv.Watch(ctx, filter.selection(), opts...)
 }
 
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a CopyTreeKV) Cache(ctx context.Context, filter TreeFilter, opts ...kvrt.CacheOption) (*CopyTreeCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
+}
+
+// CopyPlainCache is a local copy of entries of pattern plain.{word} in bucket MAIN_COPY.
+type CopyPlainCache = kvrt.Cache[PlainKey, int64]
+
 // CopyPlainKV gives access to the keys of pattern plain.{word} in bucket MAIN_COPY.
 type CopyPlainKV struct {
 	kv *kvrt.KV[PlainKey, int64]
@@ -179,6 +198,14 @@ func (a CopyPlainKV) Count(ctx context.Context, filter PlainFilter) (int, error)
 func (a CopyPlainKV) Watch(ctx context.Context, filter PlainFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[PlainEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
 }
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a CopyPlainKV) Cache(ctx context.Context, filter PlainFilter, opts ...kvrt.CacheOption) (*CopyPlainCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
+}
+
+// CopyAffixCache is a local copy of entries of pattern affix.user-{id:uint64}-x in bucket MAIN_COPY.
+type CopyAffixCache = kvrt.Cache[AffixKey, time.Duration]
 
 // CopyAffixKV gives access to the keys of pattern affix.user-{id:uint64}-x in bucket MAIN_COPY.
 type CopyAffixKV struct {
@@ -211,6 +238,14 @@ func (a CopyAffixKV) Watch(ctx context.Context, filter AffixFilter, opts ...kvrt
 	return a.kv.Watch(ctx, filter.selection(), opts...)
 }
 
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a CopyAffixKV) Cache(ctx context.Context, filter AffixFilter, opts ...kvrt.CacheOption) (*CopyAffixCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
+}
+
+// CopyBlobCache is a local copy of entries of pattern blob.{id} in bucket MAIN_COPY.
+type CopyBlobCache = kvrt.Cache[BlobKey, Blob]
+
 // CopyBlobKV gives access to the keys of pattern blob.{id} in bucket MAIN_COPY.
 type CopyBlobKV struct {
 	kv *kvrt.KV[BlobKey, Blob]
@@ -242,6 +277,14 @@ func (a CopyBlobKV) Watch(ctx context.Context, filter BlobFilter, opts ...kvrt.W
 	return a.kv.Watch(ctx, filter.selection(), opts...)
 }
 
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a CopyBlobKV) Cache(ctx context.Context, filter BlobFilter, opts ...kvrt.CacheOption) (*CopyBlobCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
+}
+
+// CopyReversedCache is a local copy of the entry reversed in bucket MAIN_COPY.
+type CopyReversedCache = kvrt.KeyCache[ReversedKey, string]
+
 // CopyReversedKV gives access to the keys of pattern reversed in bucket MAIN_COPY.
 type CopyReversedKV struct {
 	kv *kvrt.KV[ReversedKey, string]
@@ -256,6 +299,14 @@ func (a CopyReversedKV) Get(ctx context.Context, opts ...kvrt.ReadOption) (Rever
 func (a CopyReversedKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[ReversedEvent], error) {
 	return a.kv.WatchKey(ctx, ReversedKey{}, opts...)
 }
+
+// Cache keeps a local copy of the entry. It returns when the first one is in.
+func (a CopyReversedKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*CopyReversedCache, error) {
+	return a.kv.CacheKey(ctx, ReversedKey{}, opts...)
+}
+
+// CopyMessageCache is a local copy of entries of pattern message.{id} in bucket MAIN_COPY.
+type CopyMessageCache = kvrt.Cache[MessageKey, *wrapperspb.StringValue]
 
 // CopyMessageKV gives access to the keys of pattern message.{id} in bucket MAIN_COPY.
 type CopyMessageKV struct {
@@ -288,6 +339,14 @@ func (a CopyMessageKV) Watch(ctx context.Context, filter MessageFilter, opts ...
 	return a.kv.Watch(ctx, filter.selection(), opts...)
 }
 
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a CopyMessageKV) Cache(ctx context.Context, filter MessageFilter, opts ...kvrt.CacheOption) (*CopyMessageCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
+}
+
+// CopyColorsCache is a local copy of the entry colors in bucket MAIN_COPY.
+type CopyColorsCache = kvrt.KeyCache[ColorsKey, []Color]
+
 // CopyColorsKV gives access to the keys of pattern colors in bucket MAIN_COPY.
 type CopyColorsKV struct {
 	kv *kvrt.KV[ColorsKey, []Color]
@@ -302,6 +361,14 @@ func (a CopyColorsKV) Get(ctx context.Context, opts ...kvrt.ReadOption) (ColorsE
 func (a CopyColorsKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[ColorsEvent], error) {
 	return a.kv.WatchKey(ctx, ColorsKey{}, opts...)
 }
+
+// Cache keeps a local copy of the entry. It returns when the first one is in.
+func (a CopyColorsKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*CopyColorsCache, error) {
+	return a.kv.CacheKey(ctx, ColorsKey{}, opts...)
+}
+
+// CopyColorCache is a local copy of the entry color in bucket MAIN_COPY.
+type CopyColorCache = kvrt.KeyCache[ColorKey, Color]
 
 // CopyColorKV gives access to the keys of pattern color in bucket MAIN_COPY.
 type CopyColorKV struct {
@@ -318,6 +385,14 @@ func (a CopyColorKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt
 	return a.kv.WatchKey(ctx, ColorKey{}, opts...)
 }
 
+// Cache keeps a local copy of the entry. It returns when the first one is in.
+func (a CopyColorKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*CopyColorCache, error) {
+	return a.kv.CacheKey(ctx, ColorKey{}, opts...)
+}
+
+// CopySeenCache is a local copy of the entry seen in bucket MAIN_COPY.
+type CopySeenCache = kvrt.KeyCache[SeenKey, time.Time]
+
 // CopySeenKV gives access to the keys of pattern seen in bucket MAIN_COPY.
 type CopySeenKV struct {
 	kv *kvrt.KV[SeenKey, time.Time]
@@ -332,6 +407,14 @@ func (a CopySeenKV) Get(ctx context.Context, opts ...kvrt.ReadOption) (SeenEntry
 func (a CopySeenKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[SeenEvent], error) {
 	return a.kv.WatchKey(ctx, SeenKey{}, opts...)
 }
+
+// Cache keeps a local copy of the entry. It returns when the first one is in.
+func (a CopySeenKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*CopySeenCache, error) {
+	return a.kv.CacheKey(ctx, SeenKey{}, opts...)
+}
+
+// CopySinkCache is a local copy of entries of pattern sink.{id} in bucket MAIN_COPY.
+type CopySinkCache = kvrt.Cache[SinkKey, float32]
 
 // CopySinkKV gives access to the keys of pattern sink.{id} in bucket MAIN_COPY.
 type CopySinkKV struct {
@@ -364,6 +447,14 @@ func (a CopySinkKV) Watch(ctx context.Context, filter SinkFilter, opts ...kvrt.W
 	return a.kv.Watch(ctx, filter.selection(), opts...)
 }
 
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a CopySinkKV) Cache(ctx context.Context, filter SinkFilter, opts ...kvrt.CacheOption) (*CopySinkCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
+}
+
+// CopyDocumentCache is a local copy of the entry document in bucket MAIN_COPY.
+type CopyDocumentCache = kvrt.KeyCache[DocumentKey, json.RawMessage]
+
 // CopyDocumentKV gives access to the keys of pattern document in bucket MAIN_COPY.
 type CopyDocumentKV struct {
 	kv *kvrt.KV[DocumentKey, json.RawMessage]
@@ -377,4 +468,9 @@ func (a CopyDocumentKV) Get(ctx context.Context, opts ...kvrt.ReadOption) (Docum
 // Watch follows the key. It is attached when it returns.
 func (a CopyDocumentKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[DocumentEvent], error) {
 	return a.kv.WatchKey(ctx, DocumentKey{}, opts...)
+}
+
+// Cache keeps a local copy of the entry. It returns when the first one is in.
+func (a CopyDocumentKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*CopyDocumentCache, error) {
+	return a.kv.CacheKey(ctx, DocumentKey{}, opts...)
 }

@@ -186,6 +186,9 @@ type HotelHoldEntry = kvrt.Entry[HotelHoldKey, string]
 // HotelHoldEvent is a change of a key of pattern hold.{number:int}.
 type HotelHoldEvent = kvrt.Event[HotelHoldKey, string]
 
+// HotelRoomCache is a local copy of entries of pattern room.{number:int} in bucket hotel.
+type HotelRoomCache = kvrt.Cache[HotelRoomKey, string]
+
 // HotelRoomKV gives access to the keys of pattern room.{number:int} in bucket hotel.
 type HotelRoomKV struct {
 	kv *kvrt.KV[HotelRoomKey, string]
@@ -215,6 +218,11 @@ func (a HotelRoomKV) Count(ctx context.Context, filter HotelRoomFilter) (int, er
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a HotelRoomKV) Watch(ctx context.Context, filter HotelRoomFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[HotelRoomEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a HotelRoomKV) Cache(ctx context.Context, filter HotelRoomFilter, opts ...kvrt.CacheOption) (*HotelRoomCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // Put stores value, whatever was there before.
@@ -253,6 +261,9 @@ func (a HotelRoomKV) GetOrCreate(ctx context.Context, key HotelRoomKey, fn func(
 	return a.kv.GetOrCreate(ctx, key, fn)
 }
 
+// HotelHoldCache is a local copy of entries of pattern hold.{number:int} in bucket hotel.
+type HotelHoldCache = kvrt.Cache[HotelHoldKey, string]
+
 // HotelHoldKV gives access to the keys of pattern hold.{number:int} in bucket hotel.
 type HotelHoldKV struct {
 	kv *kvrt.KV[HotelHoldKey, string]
@@ -282,6 +293,11 @@ func (a HotelHoldKV) Count(ctx context.Context, filter HotelHoldFilter) (int, er
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a HotelHoldKV) Watch(ctx context.Context, filter HotelHoldFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[HotelHoldEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a HotelHoldKV) Cache(ctx context.Context, filter HotelHoldFilter, opts ...kvrt.CacheOption) (*HotelHoldCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // Put stores value, whatever was there before. kvrt.TTL says how long it lives.

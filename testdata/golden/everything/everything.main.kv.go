@@ -775,6 +775,9 @@ type DocumentEntry = kvrt.Entry[DocumentKey, json.RawMessage]
 // DocumentEvent is a change of a key of pattern document.
 type DocumentEvent = kvrt.Event[DocumentKey, json.RawMessage]
 
+// ItemCache is a local copy of entries of pattern item.{name}.{n:int32}.{u:uint}.{ok:bool}.{day:date}.{id:uuid}.{color:Color}.{level:github.com/kvgen/kvgen/testdata/golden/everything/kinds.Level} in bucket MAIN_{env}_{region}.
+type ItemCache = kvrt.Cache[ItemKey, Item]
+
 // ItemKV gives access to the keys of pattern item.{name}.{n:int32}.{u:uint}.{ok:bool}.{day:date}.{id:uuid}.{color:Color}.{level:github.com/kvgen/kvgen/testdata/golden/everything/kinds.Level} in bucket MAIN_{env}_{region}.
 type ItemKV struct {
 	kv *kvrt.KV[ItemKey, Item]
@@ -804,6 +807,11 @@ func (a ItemKV) Count(ctx context.Context, filter ItemFilter) (int, error) {
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a ItemKV) Watch(ctx context.Context, filter ItemFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[ItemEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a ItemKV) Cache(ctx context.Context, filter ItemFilter, opts ...kvrt.CacheOption) (*ItemCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -852,6 +860,9 @@ func (a ItemKV) GetOrCreate(ctx context.Context, key ItemKey, fn func() (Item, e
 	return a.kv.GetOrCreate(ctx, key, fn)
 }
 
+// TreeCache is a local copy of entries of pattern tree.{root}.{path...} in bucket MAIN_{env}_{region}.
+type TreeCache = kvrt.Cache[TreeKey, string]
+
 // TreeKV gives access to the keys of pattern tree.{root}.{path...} in bucket MAIN_{env}_{region}.
 type TreeKV struct {
 	kv *kvrt.KV[TreeKey, string]
@@ -881,6 +892,11 @@ func (a TreeKV) Count(ctx context.Context, filter TreeFilter) (int, error) {
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a TreeKV) Watch(ctx context.Context, filter TreeFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[TreeEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a TreeKV) Cache(ctx context.Context, filter TreeFilter, opts ...kvrt.CacheOption) (*TreeCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -929,6 +945,9 @@ func (a TreeKV) GetOrCreate(ctx context.Context, key TreeKey, fn func() (string,
 	return a.kv.GetOrCreate(ctx, key, fn)
 }
 
+// PlainCache is a local copy of entries of pattern plain.{word} in bucket MAIN_{env}_{region}.
+type PlainCache = kvrt.Cache[PlainKey, int64]
+
 // PlainKV gives access to the keys of pattern plain.{word} in bucket MAIN_{env}_{region}.
 type PlainKV struct {
 	kv *kvrt.KV[PlainKey, int64]
@@ -958,6 +977,11 @@ func (a PlainKV) Count(ctx context.Context, filter PlainFilter) (int, error) {
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a PlainKV) Watch(ctx context.Context, filter PlainFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[PlainEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a PlainKV) Cache(ctx context.Context, filter PlainFilter, opts ...kvrt.CacheOption) (*PlainCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -1006,6 +1030,9 @@ func (a PlainKV) GetOrCreate(ctx context.Context, key PlainKey, fn func() (int64
 	return a.kv.GetOrCreate(ctx, key, fn)
 }
 
+// AffixCache is a local copy of entries of pattern affix.user-{id:uint64}-x in bucket MAIN_{env}_{region}.
+type AffixCache = kvrt.Cache[AffixKey, time.Duration]
+
 // AffixKV gives access to the keys of pattern affix.user-{id:uint64}-x in bucket MAIN_{env}_{region}.
 type AffixKV struct {
 	kv *kvrt.KV[AffixKey, time.Duration]
@@ -1035,6 +1062,11 @@ func (a AffixKV) Count(ctx context.Context, filter AffixFilter) (int, error) {
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a AffixKV) Watch(ctx context.Context, filter AffixFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[AffixEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a AffixKV) Cache(ctx context.Context, filter AffixFilter, opts ...kvrt.CacheOption) (*AffixCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -1083,6 +1115,9 @@ func (a AffixKV) GetOrCreate(ctx context.Context, key AffixKey, fn func() (time.
 	return a.kv.GetOrCreate(ctx, key, fn)
 }
 
+// BlobCache is a local copy of entries of pattern blob.{id} in bucket MAIN_{env}_{region}.
+type BlobCache = kvrt.Cache[BlobKey, Blob]
+
 // BlobKV gives access to the keys of pattern blob.{id} in bucket MAIN_{env}_{region}.
 type BlobKV struct {
 	kv *kvrt.KV[BlobKey, Blob]
@@ -1112,6 +1147,11 @@ func (a BlobKV) Count(ctx context.Context, filter BlobFilter) (int, error) {
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a BlobKV) Watch(ctx context.Context, filter BlobFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[BlobEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a BlobKV) Cache(ctx context.Context, filter BlobFilter, opts ...kvrt.CacheOption) (*BlobCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -1160,6 +1200,9 @@ func (a BlobKV) GetOrCreate(ctx context.Context, key BlobKey, fn func() (Blob, e
 	return a.kv.GetOrCreate(ctx, key, fn)
 }
 
+// ReversedCache is a local copy of the entry reversed in bucket MAIN_{env}_{region}.
+type ReversedCache = kvrt.KeyCache[ReversedKey, string]
+
 // ReversedKV gives access to the keys of pattern reversed in bucket MAIN_{env}_{region}.
 type ReversedKV struct {
 	kv *kvrt.KV[ReversedKey, string]
@@ -1173,6 +1216,11 @@ func (a ReversedKV) Get(ctx context.Context, opts ...kvrt.StrongReadOption) (Rev
 // Watch follows the key. It is attached when it returns.
 func (a ReversedKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[ReversedEvent], error) {
 	return a.kv.WatchKey(ctx, ReversedKey{}, opts...)
+}
+
+// Cache keeps a local copy of the entry. It returns when the first one is in.
+func (a ReversedKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*ReversedCache, error) {
+	return a.kv.CacheKey(ctx, ReversedKey{}, opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -1221,6 +1269,9 @@ func (a ReversedKV) GetOrCreate(ctx context.Context, fn func() (string, error)) 
 	return a.kv.GetOrCreate(ctx, ReversedKey{}, fn)
 }
 
+// MessageCache is a local copy of entries of pattern message.{id} in bucket MAIN_{env}_{region}.
+type MessageCache = kvrt.Cache[MessageKey, *wrapperspb.StringValue]
+
 // MessageKV gives access to the keys of pattern message.{id} in bucket MAIN_{env}_{region}.
 type MessageKV struct {
 	kv *kvrt.KV[MessageKey, *wrapperspb.StringValue]
@@ -1250,6 +1301,11 @@ func (a MessageKV) Count(ctx context.Context, filter MessageFilter) (int, error)
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a MessageKV) Watch(ctx context.Context, filter MessageFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[MessageEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a MessageKV) Cache(ctx context.Context, filter MessageFilter, opts ...kvrt.CacheOption) (*MessageCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -1298,6 +1354,9 @@ func (a MessageKV) GetOrCreate(ctx context.Context, key MessageKey, fn func() (*
 	return a.kv.GetOrCreate(ctx, key, fn)
 }
 
+// ColorsCache is a local copy of the entry colors in bucket MAIN_{env}_{region}.
+type ColorsCache = kvrt.KeyCache[ColorsKey, []Color]
+
 // ColorsKV gives access to the keys of pattern colors in bucket MAIN_{env}_{region}.
 type ColorsKV struct {
 	kv *kvrt.KV[ColorsKey, []Color]
@@ -1311,6 +1370,11 @@ func (a ColorsKV) Get(ctx context.Context, opts ...kvrt.StrongReadOption) (Color
 // Watch follows the key. It is attached when it returns.
 func (a ColorsKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[ColorsEvent], error) {
 	return a.kv.WatchKey(ctx, ColorsKey{}, opts...)
+}
+
+// Cache keeps a local copy of the entry. It returns when the first one is in.
+func (a ColorsKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*ColorsCache, error) {
+	return a.kv.CacheKey(ctx, ColorsKey{}, opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -1359,6 +1423,9 @@ func (a ColorsKV) GetOrCreate(ctx context.Context, fn func() ([]Color, error)) (
 	return a.kv.GetOrCreate(ctx, ColorsKey{}, fn)
 }
 
+// ColorCache is a local copy of the entry color in bucket MAIN_{env}_{region}.
+type ColorCache = kvrt.KeyCache[ColorKey, Color]
+
 // ColorKV gives access to the keys of pattern color in bucket MAIN_{env}_{region}.
 type ColorKV struct {
 	kv *kvrt.KV[ColorKey, Color]
@@ -1372,6 +1439,11 @@ func (a ColorKV) Get(ctx context.Context, opts ...kvrt.StrongReadOption) (ColorE
 // Watch follows the key. It is attached when it returns.
 func (a ColorKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[ColorEvent], error) {
 	return a.kv.WatchKey(ctx, ColorKey{}, opts...)
+}
+
+// Cache keeps a local copy of the entry. It returns when the first one is in.
+func (a ColorKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*ColorCache, error) {
+	return a.kv.CacheKey(ctx, ColorKey{}, opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -1420,6 +1492,9 @@ func (a ColorKV) GetOrCreate(ctx context.Context, fn func() (Color, error)) (ent
 	return a.kv.GetOrCreate(ctx, ColorKey{}, fn)
 }
 
+// SeenCache is a local copy of the entry seen in bucket MAIN_{env}_{region}.
+type SeenCache = kvrt.KeyCache[SeenKey, time.Time]
+
 // SeenKV gives access to the keys of pattern seen in bucket MAIN_{env}_{region}.
 type SeenKV struct {
 	kv *kvrt.KV[SeenKey, time.Time]
@@ -1433,6 +1508,11 @@ func (a SeenKV) Get(ctx context.Context, opts ...kvrt.StrongReadOption) (SeenEnt
 // Watch follows the key. It is attached when it returns.
 func (a SeenKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[SeenEvent], error) {
 	return a.kv.WatchKey(ctx, SeenKey{}, opts...)
+}
+
+// Cache keeps a local copy of the entry. It returns when the first one is in.
+func (a SeenKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*SeenCache, error) {
+	return a.kv.CacheKey(ctx, SeenKey{}, opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -1475,6 +1555,9 @@ func (a SinkKV) Purge(ctx context.Context, key SinkKey, opts ...kvrt.DeleteOptio
 	return a.kv.Purge(ctx, key, opts...)
 }
 
+// DocumentCache is a local copy of the entry document in bucket MAIN_{env}_{region}.
+type DocumentCache = kvrt.KeyCache[DocumentKey, json.RawMessage]
+
 // DocumentKV gives access to the keys of pattern document in bucket MAIN_{env}_{region}.
 type DocumentKV struct {
 	kv *kvrt.KV[DocumentKey, json.RawMessage]
@@ -1488,6 +1571,11 @@ func (a DocumentKV) Get(ctx context.Context, opts ...kvrt.StrongReadOption) (Doc
 // Watch follows the key. It is attached when it returns.
 func (a DocumentKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[DocumentEvent], error) {
 	return a.kv.WatchKey(ctx, DocumentKey{}, opts...)
+}
+
+// Cache keeps a local copy of the entry. It returns when the first one is in.
+func (a DocumentKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*DocumentCache, error) {
+	return a.kv.CacheKey(ctx, DocumentKey{}, opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.

@@ -185,6 +185,9 @@ type ShortNoteEntry = kvrt.Entry[ShortNoteKey, string]
 // ShortNoteEvent is a change of a key of pattern note.{id}.
 type ShortNoteEvent = kvrt.Event[ShortNoteKey, string]
 
+// ShortLeaseCache is a local copy of entries of pattern lease.{id} in bucket short.
+type ShortLeaseCache = kvrt.Cache[ShortLeaseKey, string]
+
 // ShortLeaseKV gives access to the keys of pattern lease.{id} in bucket short.
 type ShortLeaseKV struct {
 	kv *kvrt.KV[ShortLeaseKey, string]
@@ -214,6 +217,11 @@ func (a ShortLeaseKV) Count(ctx context.Context, filter ShortLeaseFilter) (int, 
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a ShortLeaseKV) Watch(ctx context.Context, filter ShortLeaseFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[ShortLeaseEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a ShortLeaseKV) Cache(ctx context.Context, filter ShortLeaseFilter, opts ...kvrt.CacheOption) (*ShortLeaseCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // Put stores value, whatever was there before. kvrt.TTL says how long it lives.
@@ -252,6 +260,9 @@ func (a ShortLeaseKV) GetOrCreate(ctx context.Context, key ShortLeaseKey, fn fun
 	return a.kv.GetOrCreate(ctx, key, fn)
 }
 
+// ShortNoteCache is a local copy of entries of pattern note.{id} in bucket short.
+type ShortNoteCache = kvrt.Cache[ShortNoteKey, string]
+
 // ShortNoteKV gives access to the keys of pattern note.{id} in bucket short.
 type ShortNoteKV struct {
 	kv *kvrt.KV[ShortNoteKey, string]
@@ -281,6 +292,11 @@ func (a ShortNoteKV) Count(ctx context.Context, filter ShortNoteFilter) (int, er
 // Watch follows the keys that the filter selects. It is attached when it returns.
 func (a ShortNoteKV) Watch(ctx context.Context, filter ShortNoteFilter, opts ...kvrt.WatchOption) (*kvrt.Watcher[ShortNoteEvent], error) {
 	return a.kv.Watch(ctx, filter.selection(), opts...)
+}
+
+// Cache keeps a local copy of the entries that the filter selects. It returns when the first full copy is in.
+func (a ShortNoteKV) Cache(ctx context.Context, filter ShortNoteFilter, opts ...kvrt.CacheOption) (*ShortNoteCache, error) {
+	return a.kv.Cache(ctx, filter.selection(), opts...)
 }
 
 // Put stores value, whatever was there before. kvrt.TTL says how long it lives.

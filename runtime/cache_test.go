@@ -1,0 +1,537 @@
+package kvrt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	kvrt "github.com/kvgen/kvgen/runtime"
+	"github.com/kvgen/kvgen/runtime/kvtest"
+)
+
+type orderCache = kvrt.Cache[orderKey, order]
+
+func cache(t testing.TB, s *shop, f orderFilter, opts ...kvrt.CacheOption) *orderCache {
+	t.Helper()
+	c, err := s.order.Cache(t.Context(), f.selection(), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// waitFor waits until a cache has reached a revision.
+func waitFor(t testing.TB, c interface {
+	WaitFor(context.Context, uint64) error
+}, revision uint64) {
+	t.Helper()
+	if err := c.WaitFor(within(t, 30*time.Second), revision); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// content returns what a cache holds.
+func content(c *orderCache) map[orderKey]kvrt.Entry[orderKey, order] { return maps.Collect(c.All()) }
+
+// changes pulls the changes of a cache one by one, as expect shows them.
+func changes(t testing.TB, all iter.Seq[orderEvent]) (expect func(want ...string), stop func()) {
+	t.Helper()
+	next, stop := iter.Pull(all)
+	t.Cleanup(stop)
+	return func(want ...string) {
+		t.Helper()
+		for i, want := range want {
+			ev, ok := next()
+			if !ok {
+				t.Fatalf("no event where %q is due", want)
+			}
+			got := ev.Op.String()
+			if ev.Op < kvrt.Synced {
+				got += fmt.Sprintf(" %s/%d", ev.Key.Tenant, ev.Key.ID)
+			}
+			if ev.Op == kvrt.Put {
+				got += fmt.Sprintf(" %d", ev.Value.Total)
+			}
+			if got != want {
+				t.Fatalf("event %d is %q, want %q", i, got, want)
+			}
+		}
+	}, stop
+}
+
+func TestACacheHoldsWhatItsFilterSelects(t *testing.T) {
+	ctx := t.Context()
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	empty := cache(t, s, orderFilter{})
+	if _, ok := empty.Get(orderKey{"acme", 1}); ok || empty.Len() != 0 {
+		t.Fatal("an empty bucket")
+	}
+	put(t, s, "acme", 1, 10)
+	put(t, s, "acme", 2, 20)
+	put(t, s, "other", 1, 30)
+	remove(t, s, "acme", 2)
+	c := cache(t, s, orderFilter{Tenant: new("acme")})
+	e, ok := c.Get(orderKey{"acme", 1})
+	stored, err := s.order.Get(ctx, orderKey{"acme", 1})
+	if err != nil || !ok || e != stored || e.Err() != nil {
+		t.Fatalf("%+v, want %+v, %v", e, stored, err)
+	}
+	for _, key := range []orderKey{{"acme", 2}, {"other", 1}, {}} {
+		if e, ok := c.Get(key); ok || e.Exists() {
+			t.Errorf("%v: %+v", key, e)
+		}
+	}
+	if all := content(c); c.Len() != 1 || len(all) != 1 || all[orderKey{"acme", 1}] != e {
+		t.Fatalf("%d, %v", c.Len(), all)
+	}
+
+	// What was written is there as soon as it has been waited for.
+	for total := range int64(100) {
+		waitFor(t, c, put(t, s, "acme", 1, total))
+		if e, _ := c.Get(orderKey{"acme", 1}); e.Value.Total != total {
+			t.Fatalf("%+v, want %d", e, total)
+		}
+	}
+	waitFor(t, c, remove(t, s, "acme", 1))
+	if _, ok := c.Get(orderKey{"acme", 1}); ok || c.Len() != 0 {
+		t.Fatal("a key that was deleted")
+	}
+	// Other keys move the cache on as well.
+	last := put(t, s, "other", 1, 31)
+	waitFor(t, c, last)
+	waitFor(t, empty, last)
+	if empty.Position() != c.Position() {
+		t.Errorf("%v and %v", empty.Position(), c.Position())
+	}
+	for range 2 {
+		c.Close()
+		empty.Close()
+	}
+	if err := c.WaitFor(ctx, last+1); !errors.Is(err, kvrt.ErrCacheEnded) || c.Err() != nil {
+		t.Errorf("after Close: %v, %v", err, c.Err())
+	}
+	if _, ok := empty.Get(orderKey{"other", 1}); !ok {
+		t.Error("after Close nothing can be read")
+	}
+	expectNoConsumers(t, js)
+}
+
+func TestACacheOfOneKey(t *testing.T) {
+	ctx := t.Context()
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	c, err := s.counter.CacheKey(ctx, counterKey{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, ok := c.Get(); ok {
+		t.Fatal("nothing was written")
+	}
+	put(t, s, "a", 1, 1)
+	rev, err := s.counter.Put(ctx, counterKey{}, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, c, rev)
+	if e, ok := c.Get(); !ok || e.Value != 7 || e.Revision != rev {
+		t.Fatalf("%+v, %v", e, ok)
+	}
+	for ev := range c.Changes(ctx) {
+		if ev.Op == kvrt.Put && ev.Value == 7 {
+			break
+		}
+		t.Fatalf("%+v", ev)
+	}
+}
+
+func TestAValueThatCannotBeDecodedIsInTheCache(t *testing.T) {
+	ctx := t.Context()
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	put(t, s, "a", 1, 1)
+	if _, err := plain(t, s).PutString(ctx, "order.a.2", "{"); err != nil {
+		t.Fatal(err)
+	}
+	c := cache(t, s, orderFilter{})
+	rev, err := plain(t, s).PutString(ctx, "order.a.1", "nonsense")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, c, rev)
+	if c.Len() != 2 {
+		t.Fatal(c.Len())
+	}
+	for key, e := range c.All() {
+		var bad *kvrt.DecodeError
+		if !errors.Is(e.Err(), kvrt.ErrDecode) || !errors.As(e.Err(), &bad) || bad.Revision != e.Revision || e.Value != (order{}) {
+			t.Errorf("%v: %+v, %v", key, e, e.Err())
+		}
+	}
+	for ev := range c.Changes(ctx) {
+		if ev.Op == kvrt.Synced {
+			break
+		}
+		if !errors.Is(ev.Err, kvrt.ErrDecode) {
+			t.Errorf("%+v", ev)
+		}
+	}
+	waitFor(t, c, put(t, s, "a", 1, 5))
+	if e, ok := c.Get(orderKey{"a", 1}); !ok || e.Err() != nil || e.Value.Total != 5 {
+		t.Errorf("%+v, %v", e, e.Err())
+	}
+}
+
+func TestACacheThatWouldBeTooLargeSaysSo(t *testing.T) {
+	ctx := t.Context()
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	for id := range uint64(10) {
+		put(t, s, "a", id, 1)
+	}
+	if _, err := s.order.Cache(ctx, orderFilter{}.selection(), kvrt.MaxEntries(9)); !errors.Is(err, kvrt.ErrCacheFull) || kvrt.Retryable(err) {
+		t.Fatal(err)
+	}
+	if _, err := s.order.Cache(ctx, orderFilter{}.selection(), kvrt.MaxEntries(0)); !errors.Is(err, kvrt.ErrInvalidOption) {
+		t.Fatal(err)
+	}
+	c := cache(t, s, orderFilter{}, kvrt.MaxEntries(10))
+	put(t, s, "a", 9, 2)
+	remove(t, s, "a", 8)
+	waitFor(t, c, put(t, s, "a", 10, 1)) // in its place
+	if c.Err() != nil {
+		t.Fatal(c.Err())
+	}
+	rev := put(t, s, "a", 11, 1)
+	if err := c.WaitFor(within(t, 30*time.Second), rev); !errors.Is(err, kvrt.ErrCacheFull) {
+		t.Fatal(err)
+	}
+	if !errors.Is(c.Err(), kvrt.ErrCacheFull) || c.Len() != 10 {
+		t.Fatalf("%v, %d entries", c.Err(), c.Len())
+	}
+	if _, ok := c.Get(orderKey{"a", 9}); !ok {
+		t.Error("the cache has dropped what it had")
+	}
+	expectNoConsumers(t, js)
+}
+
+func TestChangesBeginWithWhatTheCacheHolds(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	put(t, s, "a", 2, 20)
+	put(t, s, "a", 1, 10)
+	c := cache(t, s, orderFilter{})
+	expect, stop := changes(t, c.Changes(t.Context()))
+	expect("Put a/2 20", "Put a/1 10", "Synced")
+	put(t, s, "a", 3, 30)
+	expect("Put a/3 30")
+	remove(t, s, "a", 1)
+	expect("Delete a/1")
+	if _, err := s.order.Purge(t.Context(), orderKey{"a", 2}); err != nil {
+		t.Fatal(err)
+	}
+	expect("Purge a/2")
+	stop()
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for ev := range c.Changes(ctx) {
+		if ev.Op == kvrt.Synced {
+			cancel()
+		}
+	}
+	for range c.Changes(t.Context()) {
+		c.Close() // ends the loop, when it has told what there was
+	}
+}
+
+func TestASubscriberWhoIsSlowIsToldTheLatest(t *testing.T) {
+	// With a history, the server skips nothing.
+	s := ensureShop(t, kvtest.Start(t), kvrt.BucketConfig{Name: "SHOP", History: 8})
+	put(t, s, "a", 1, 1)
+	put(t, s, "a", 2, 2)
+	c := cache(t, s, orderFilter{})
+	slow, _ := changes(t, c.Changes(t.Context()))
+	quick, _ := changes(t, c.Changes(t.Context()))
+	slow("Put a/1 1", "Put a/2 2", "Synced")
+	quick("Put a/1 1", "Put a/2 2", "Synced")
+	for total := range int64(100) {
+		put(t, s, "a", 1, 100+total)
+	}
+	put(t, s, "a", 3, 3)
+	put(t, s, "a", 4, 4)
+	remove(t, s, "a", 4) // came and went
+	remove(t, s, "a", 2)
+	remove(t, s, "a", 3)
+	last := put(t, s, "a", 3, 33)
+	waitFor(t, c, last)
+	slow("Put a/1 199", "Delete a/2", "Put a/3 33")
+	// Everybody else goes on meanwhile.
+	quick("Put a/1 199")
+	// Keys that come and go leave nothing behind.
+	for id := range uint64(1000) {
+		put(t, s, "b", id, 1)
+		remove(t, s, "b", id)
+	}
+	put(t, s, "a", 1, 7)
+	remove(t, s, "a", 1)
+	last = put(t, s, "a", 1, 8)
+	waitFor(t, c, last)
+	slow("Put a/1 8")
+	if n := c.Pending(); n > 100 {
+		t.Errorf("%d changes are kept of 3 keys", n)
+	}
+}
+
+func TestACacheKeepsItsCopyUntilANewBucketIsCopied(t *testing.T) {
+	ctx := t.Context()
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	for id := range uint64(10) {
+		put(t, s, "a", id, 1)
+	}
+	c := cache(t, s, orderFilter{})
+	expect, _ := changes(t, c.Changes(ctx))
+	for id := range 10 {
+		expect(fmt.Sprintf("Put a/%d 1", id))
+	}
+	expect("Synced")
+	if err := js.DeleteKeyValue(ctx, "SHOP"); err != nil {
+		t.Fatal(err)
+	}
+	if c.Len() != 10 {
+		t.Fatalf("%d entries while there is no bucket", c.Len())
+	}
+	s = ensureShop(t, js, shopConfig())
+	put(t, s, "a", 5, 55)
+	put(t, s, "b", 1, 2)
+	expect("Reset")
+	for _, ok := c.Get(orderKey{"b", 1}); !ok; _, ok = c.Get(orderKey{"b", 1}) {
+		time.Sleep(time.Millisecond)
+	}
+	if all := content(c); len(all) != 2 || all[orderKey{"a", 5}].Value.Total != 55 {
+		t.Fatalf("%v", all)
+	}
+	waitFor(t, c, put(t, s, "b", 2, 3))
+	expect("Put a/5 55", "Put b/1 2")
+}
+
+func TestACacheNoticesWhatVanishedWhileItWasAway(t *testing.T) {
+	for _, history := range []int{1, 4} {
+		t.Run(fmt.Sprint("history ", history), func(t *testing.T) {
+			ctx := within(t, time.Minute)
+			server := kvtest.StartServer(t)
+			cfg := kvrt.BucketConfig{Name: "SHOP", History: history}
+			there := ensureShop(t, server.Connect(t), cfg)
+			p := startProxy(t, server)
+			js := p.connect(t)
+			here := ensureShop(t, js, cfg)
+			for id := range uint64(6) {
+				put(t, there, "a", id, 1)
+			}
+			c := cache(t, here, orderFilter{})
+			expect, _ := changes(t, c.Changes(ctx))
+			for id := range 6 {
+				expect(fmt.Sprintf("Put a/%d 1", id))
+			}
+			expect("Synced")
+			var last uint64
+			away(t, p, js.Conn().IsConnected, func() {
+				remove(t, there, "a", 1)
+				remove(t, there, "a", 2)
+				put(t, there, "a", 9, 9) // came and went
+				remove(t, there, "a", 9)
+				if err := there.b.Compact(ctx); err != nil {
+					t.Fatal(err)
+				}
+				put(t, there, "a", 2, 22) // is back
+				last = remove(t, there, "a", 5)
+			})
+			waitFor(t, c, last)
+			all := content(c)
+			for _, id := range []uint64{1, 5, 9} {
+				if e, ok := all[orderKey{"a", id}]; ok {
+					t.Errorf("a phantom: %+v", e)
+				}
+			}
+			if len(all) != 4 || all[orderKey{"a", 2}].Value.Total != 22 {
+				t.Errorf("%v", all)
+			}
+			expect("Put a/2 22", "Delete a/5", "Delete a/1")
+		})
+	}
+}
+
+func TestACacheTellsHowStaleItIs(t *testing.T) {
+	server := kvtest.StartServer(t)
+	there := ensureShop(t, server.Connect(t), shopConfig())
+	p := startProxy(t, server)
+	js := p.connect(t)
+	before := time.Now()
+	c := cache(t, ensureShop(t, js, shopConfig()), orderFilter{})
+	if c.LastContact().Before(before) {
+		t.Fatal(c.LastContact(), before)
+	}
+	// Heartbeats of a bucket in which nothing happens.
+	for ctx, before := within(t, 30*time.Second), time.Now(); !c.LastContact().After(before); {
+		if ctx.Err() != nil {
+			t.Fatal("no heartbeat")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	var cut, rev = time.Time{}, uint64(0)
+	away(t, p, js.Conn().IsConnected, func() {
+		cut = c.LastContact()
+		rev = put(t, there, "a", 1, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if err := c.WaitFor(ctx, rev); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("while it is cut off: %v", err)
+		}
+		if got := c.LastContact(); got.After(cut) {
+			t.Errorf("contact at %v, after it was cut off at %v", got, cut)
+		}
+		if c.Err() != nil {
+			t.Error(c.Err())
+		}
+	})
+	waitFor(t, c, rev)
+	if e, ok := c.Get(orderKey{"a", 1}); !ok || e.Revision != rev {
+		t.Fatalf("%+v, %v", e, ok)
+	}
+}
+
+func TestACacheEndsWithAReason(t *testing.T) {
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	put(t, s, "a", 1, 1)
+	ended := func(c *orderCache) error {
+		t.Helper()
+		for range c.Changes(within(t, 30*time.Second)) {
+		}
+		if err := c.WaitFor(t.Context(), 1); !errors.Is(err, c.Err()) || err == nil {
+			t.Errorf("WaitFor: %v, Err: %v", err, c.Err())
+		}
+		if c.Len() != 1 {
+			t.Errorf("%d entries", c.Len())
+		}
+		return c.Err()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	c, err := s.order.Cache(ctx, orderFilter{}.selection())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := ended(c); !errors.Is(err, context.Canceled) {
+		t.Errorf("after its context: %v", err)
+	}
+	if _, err := s.order.Cache(ctx, orderFilter{}.selection()); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that has ended: %v", err)
+	}
+
+	c = cache(t, s, orderFilter{})
+	if err := js.DeleteKeyValue(t.Context(), "SHOP"); err != nil {
+		t.Fatal(err)
+	}
+	var e *kvrt.Error
+	if err := ended(c); !errors.Is(err, kvrt.ErrBucketNotFound) || !errors.As(err, &e) || e.Op != "cache" {
+		t.Errorf("after the bucket: %v", err)
+	}
+	if _, err := s.order.Cache(t.Context(), orderFilter{}.selection()); !errors.Is(err, kvrt.ErrBucketNotFound) {
+		t.Errorf("of a bucket that is gone: %v", err)
+	}
+	s = ensureShop(t, js, shopConfig())
+	put(t, s, "a", 1, 1)
+	c = cache(t, s, orderFilter{})
+	js.Conn().Close()
+	if err := ended(c); !errors.Is(err, kvrt.ErrUnavailable) || !errors.Is(err, nats.ErrConnectionClosed) {
+		t.Errorf("after the connection: %v", err)
+	}
+}
+
+func TestAFirstCopyThatIsCutIsNotCalledComplete(t *testing.T) {
+	server := kvtest.StartServer(t)
+	there := ensureShop(t, server.Connect(t), shopConfig())
+	const keys = 3000 // more than a cache asks for ahead
+	for id := range uint64(keys) {
+		put(t, there, "a", id, 1)
+	}
+	p := startProxy(t, server)
+	js := p.connect(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	seen := 0
+	here := ensureShop(t, js, shopConfig())
+	slow := kvrt.NewKV(here.b, kvrt.KeySpec[orderKey, order]{
+		Encode: orderKey.Encode, Codec: kvrt.JSON[order](),
+		Parse: func(key string) (orderKey, error) {
+			if seen++; seen == 100 {
+				cancel()
+			}
+			return parseOrderKey(key)
+		},
+	})
+	if _, err := slow.Cache(ctx, orderFilter{}.selection()); !errors.Is(err, kvrt.ErrIncomplete) || !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	// A copy that is interrupted goes on.
+	seen = 0
+	slow = kvrt.NewKV(here.b, kvrt.KeySpec[orderKey, order]{
+		Encode: orderKey.Encode, Codec: kvrt.JSON[order](),
+		Parse: func(key string) (orderKey, error) {
+			if seen++; seen == 100 {
+				p.cut()
+			}
+			return parseOrderKey(key)
+		},
+	})
+	c, err := slow.Cache(t.Context(), orderFilter{}.selection())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.Len() != keys {
+		t.Fatalf("%d of %d keys", c.Len(), keys)
+	}
+}
+
+func TestCachesPassTheInterceptor(t *testing.T) {
+	var calls []kvrt.Call
+	s := ensureShop(t, kvtest.Start(t), shopConfig(), kvrt.WithInterceptor(
+		func(ctx context.Context, call kvrt.Call, next func(context.Context) error) error {
+			calls = append(calls, call)
+			// What the interceptor makes of the context ends with the call, and not the cache.
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			return next(ctx)
+		}))
+	calls = nil
+	c := cache(t, s, orderFilter{Tenant: new("acme")})
+	if want := (kvrt.Call{Op: "cache", Bucket: "SHOP", Key: "order.acme.*"}); len(calls) != 1 || calls[0] != want {
+		t.Fatalf("%+v", calls)
+	}
+	waitFor(t, c, put(t, s, "acme", 1, 1))
+}
+
+func TestReadingACacheAllocatesNothing(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	for id := range uint64(100) {
+		put(t, s, "a", id, 1)
+	}
+	c := cache(t, s, orderFilter{})
+	id := uint64(0)
+	if n := testing.AllocsPerRun(1000, func() {
+		if _, ok := c.Get(orderKey{"a", id % 100}); !ok {
+			t.Error(id)
+		}
+		id++
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

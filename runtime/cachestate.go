@@ -1,0 +1,209 @@
+// cacheState: what a cache knows of its own currency, whatever the types of its entries are.
+
+package kvrt
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// cacheState is embedded in caches, which get the methods that do not depend on their types from it.
+type cacheState struct {
+	b        *Bucket
+	filter   string
+	max      int // entries; 0 for no limit
+	watch    watcherState
+	ready    chan struct{} // closed when the first full copy is in
+	progress atomic.Uint64 // grows with what is received
+
+	mu        sync.Mutex
+	following bool // attached to the bucket that the copy is of, and with what had happened in between
+	position  Position
+	contact   time.Time
+	waiting   []cacheWaiter
+}
+
+// cacheWaiter waits until the cache has reached a revision.
+type cacheWaiter struct {
+	revision uint64
+	reached  chan struct{}
+}
+
+// Position returns up to where the cache has followed the bucket; it is not ahead of what reads see.
+func (s *cacheState) Position() Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.position
+}
+
+// LastContact returns the latest moment, by the clock of this process, at which the cache is known to
+// have held all that the server had which it follows. While all is well that is about a second ago at
+// most; it stands still while the cache is cut off, while it fetches a new copy or cannot keep up with
+// the writers, and after its end.
+func (s *cacheState) LastContact() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.contact
+}
+
+// Err returns why the cache no longer follows the bucket: nil while it does, or tries to, and after
+// Close; otherwise an *Error, such as one of ErrCacheFull, ErrBucketNotFound, ErrPermission,
+// ErrUnavailable (the connection was closed), or of the context's end. What it holds stays readable.
+func (s *cacheState) Err() error { return s.watch.reason() }
+
+// Close ends the cache; what it holds stays readable. It may be called more than once. No goroutine
+// is left when it returns.
+func (s *cacheState) Close() { s.watch.stop() }
+
+// WaitFor returns when the cache has everything up to a revision of the bucket: after a write that
+// returned this revision, reads of the cache see that write or a later one. While the cache is cut off
+// it waits for it to be back. A revision that the filter does not select is reached with the server's
+// next heartbeat, which may take about a second. It returns an *Error: of the end of ctx, of ErrCacheEnded
+// after Close, or Err. The revisions of a bucket that was deleted and created again count anew; one
+// from before is not waited for in a way that means anything.
+func (s *cacheState) WaitFor(ctx context.Context, revision uint64) error {
+	s.mu.Lock()
+	if s.following && s.position.sequence >= revision {
+		s.mu.Unlock()
+		return nil
+	}
+	w := cacheWaiter{revision, make(chan struct{})}
+	s.waiting = append(s.waiting, w)
+	s.mu.Unlock()
+	var err error
+	select {
+	case <-w.reached:
+		return nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-s.watch.done:
+		if err = s.Err(); err == nil {
+			err = ErrCacheEnded
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.waiting {
+		if s.waiting[i].reached == w.reached {
+			s.waiting[i] = s.waiting[len(s.waiting)-1]
+			s.waiting = s.waiting[:len(s.waiting)-1]
+			break
+		}
+	}
+	return s.b.wrap("wait", s.filter, err)
+}
+
+// heard tells how far the copy is; latest, that there was nothing behind it.
+func (s *cacheState) heard(at Position, latest bool) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.following, s.position = true, at
+	if latest {
+		s.contact = time.Now()
+	}
+	kept := s.waiting[:0]
+	for _, w := range s.waiting {
+		if w.revision <= at.sequence {
+			close(w.reached)
+		} else {
+			kept = append(kept, w)
+		}
+	}
+	clear(s.waiting[len(kept):])
+	s.waiting = kept
+}
+
+// lost tells that the cache is cut off, and that the bucket may be another one when it is back.
+func (s *cacheState) lost() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	s.following = false
+	s.mu.Unlock()
+}
+
+// begin attaches the watch behind a cache, and returns when the first full copy is in.
+func (s *cacheState) begin(ctx context.Context, b *Bucket, sel Selection, opts []CacheOption, out outlet, keys reported) error {
+	var o cacheOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if err := cmp.Or(sel.err, o.invalid); err != nil {
+		return b.wrap("cache", sel.pattern, err)
+	}
+	s.b, s.filter, s.max, s.ready, s.watch.done = b, sel.pattern, o.max, make(chan struct{}), make(chan struct{})
+	alive, cancel := context.WithCancel(ctx)
+	s.watch.cancel = cancel
+	w := &watching{
+		watcherState: &s.watch, out: out, b: b, op: "cache", filter: s.filter,
+		tracked: &keySet{reported: keys}, cache: s,
+	}
+	running := false
+	err := b.doUntimed(ctx, w.op, w.filter, func(callCtx context.Context) error {
+		if err := w.start(callCtx); err != nil {
+			return err
+		}
+		running = true
+		go w.run(alive)
+		return s.firstCopy(callCtx)
+	})
+	switch {
+	case err == nil:
+	case running:
+		s.Close()
+	default:
+		cancel()
+	}
+	return err
+}
+
+// firstCopy waits until the cache is filled.
+func (s *cacheState) firstCopy(ctx context.Context) error {
+	patience := s.b.timeout + silenceLimit
+	check := time.NewTicker(patience)
+	defer check.Stop()
+	stalled := check.C
+	if _, limited := ctx.Deadline(); limited {
+		stalled = nil
+	}
+	for before := uint64(0); ; {
+		select {
+		case <-s.ready:
+			return nil
+		case <-s.watch.done:
+		case <-ctx.Done():
+		case <-stalled:
+			if now := s.progress.Load(); now != before {
+				before = now
+				continue
+			}
+			return wrapf(ErrIncomplete, "nothing was received for %v", patience)
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("%w: %w", ErrIncomplete, err)
+		}
+		return s.Err()
+	}
+}
+
+// filled tells that a full copy is in.
+func (s *cacheState) filled() {
+	select {
+	case <-s.ready:
+	default:
+		close(s.ready)
+	}
+}
+
+// full ends the cache, since there is no room for another entry.
+func (s *cacheState) full() {
+	s.watch.ended(s.b.wrap("cache", s.filter, wrapf(ErrCacheFull, "more than %d entries", s.max)))
+}

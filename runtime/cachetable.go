@@ -1,0 +1,138 @@
+// cacheTable: the entries of a cache. One goroutine writes, and readers never wait for it.
+
+package kvrt
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+)
+
+// cacheTable is a hash table with open addressing. An entry is immutable; a change puts another one
+// into its slot. A key that is removed leaves a tombstone, so that a reader who is under way finds
+// what lies behind it. When the table grows, readers under way finish in the old slots, where
+// nothing changes any more.
+type cacheTable[K comparable, V any] struct {
+	seed  maphash.Seed
+	slots atomic.Pointer[[]atomic.Pointer[Entry[K, V]]] // a power of two of them
+	live  atomic.Int64
+	used  int          // slots that are not empty, tombstones among them
+	tomb  *Entry[K, V] // what marks a slot as one that was used
+}
+
+const minCacheSlots = 8
+
+func newCacheTable[K comparable, V any]() *cacheTable[K, V] {
+	t := &cacheTable[K, V]{seed: maphash.MakeSeed(), tomb: new(Entry[K, V])}
+	slots := make([]atomic.Pointer[Entry[K, V]], minCacheSlots)
+	t.slots.Store(&slots)
+	return t
+}
+
+// get returns the entry of a key, or nil. Any goroutine may call it.
+func (t *cacheTable[K, V]) get(key K) *Entry[K, V] {
+	slots := *t.slots.Load()
+	mask := uint64(len(slots) - 1)
+	for i := maphash.Comparable(t.seed, key) & mask; ; i = (i + 1) & mask {
+		switch e := slots[i].Load(); {
+		case e == nil:
+			return nil
+		case e.Key == key && e != t.tomb:
+			return e
+		}
+	}
+}
+
+// slot returns the slot that has the key, or the one where it belongs and free as true. It is for the
+// writer.
+func (t *cacheTable[K, V]) slot(key K) (slot *atomic.Pointer[Entry[K, V]], free bool) {
+	slots := *t.slots.Load()
+	mask := uint64(len(slots) - 1)
+	for i := maphash.Comparable(t.seed, key) & mask; ; i = (i + 1) & mask {
+		switch e := slots[i].Load(); {
+		case e == nil:
+			if slot == nil {
+				slot = &slots[i]
+			}
+			return slot, true
+		case e == t.tomb:
+			if slot == nil {
+				slot = &slots[i]
+			}
+		case e.Key == key:
+			return &slots[i], false
+		}
+	}
+}
+
+// set stores an entry, and reports whether its key had none before. It is for the writer.
+//
+//go:noinline
+func (t *cacheTable[K, V]) set(e *Entry[K, V]) (added bool) {
+	slot, free := t.slot(e.Key)
+	if !free {
+		slot.Store(e)
+		return false
+	}
+	if slot.Load() == nil {
+		// Two thirds full at most: probes stay short, and always end.
+		if size := len(*t.slots.Load()); (t.used+1)*3 > size*2 {
+			t.rebuild()
+			slot, _ = t.slot(e.Key)
+		}
+		t.used++
+	}
+	slot.Store(e)
+	t.live.Add(1)
+	return true
+}
+
+// remove forgets a key, and reports whether it was there. It is for the writer.
+//
+//go:noinline
+func (t *cacheTable[K, V]) remove(key K) bool {
+	slot, free := t.slot(key)
+	if free {
+		return false
+	}
+	slot.Store(t.tomb)
+	t.live.Add(-1)
+	return true
+}
+
+// rebuild moves the entries into slots that are half full at most.
+func (t *cacheTable[K, V]) rebuild() {
+	old, size := *t.slots.Load(), minCacheSlots
+	for int64(size) < 2*t.live.Load() {
+		size *= 2
+	}
+	slots := make([]atomic.Pointer[Entry[K, V]], size)
+	mask := uint64(size - 1)
+	t.used = 0
+	for i := range old {
+		e := old[i].Load()
+		if e == nil || e == t.tomb {
+			continue
+		}
+		t.used++
+		at := maphash.Comparable(t.seed, e.Key) & mask
+		for slots[at].Load() != nil {
+			at = (at + 1) & mask
+		}
+		slots[at].Store(e)
+	}
+	t.slots.Store(&slots)
+}
+
+// entries returns all entries, as of one moment if the writer calls it.
+//
+//go:noinline
+func (t *cacheTable[K, V]) entries() []*Entry[K, V] {
+	all := make([]*Entry[K, V], 0, t.live.Load())
+	slots := *t.slots.Load()
+	for i := range slots {
+		if e := slots[i].Load(); e != nil && e != t.tomb {
+			all = append(all, e)
+		}
+	}
+	return all
+}
