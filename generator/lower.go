@@ -22,7 +22,7 @@ type lowerer struct {
 // lower turns a checked schema without errors into the representation of its files.
 func lower(file *schema.File, types *GoTypes) unit {
 	l := &lowerer{file: file, types: types, packages: map[string]string{}}
-	l.findValidating()
+	l.validates = schema.ValidatingTypes(file)
 	base := file.Path[strings.LastIndexByte(file.Path, '/')+1:]
 	u := unit{
 		Source:      base,

@@ -10,32 +10,6 @@ import (
 	"github.com/kvgen/kvgen/schema"
 )
 
-// findValidating finds the types that have something to check: a constraint, an enum, or a field
-// of such a type, at any depth. Types may refer to each other, so it goes on until nothing changes.
-func (l *lowerer) findValidating() {
-	l.validates = map[*schema.Type]bool{}
-	for changed := true; changed; {
-		changed = false
-		for _, t := range l.file.Types {
-			if !l.validates[t] && l.hasChecks(t) {
-				l.validates[t], changed = true, true
-			}
-		}
-	}
-}
-
-func (l *lowerer) hasChecks(t *schema.Type) bool {
-	if t.Kind == schema.EnumType {
-		return true
-	}
-	for _, f := range t.Fields {
-		if f.Constraints.Any() || l.nested(f.Type) != nil {
-			return true
-		}
-	}
-	return false
-}
-
 // nested is the way down to the parts of a value that check themselves, or nil.
 func (l *lowerer) nested(e *schema.TypeExpr) *nested {
 	switch e.Kind {

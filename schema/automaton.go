@@ -272,35 +272,64 @@ func (a *automaton) dates(from, to int) {
 	a.words(leap, to, "-02-29")
 }
 
-// common returns a shortest text that both automata accept.
-func common(a, b *automaton) (text string, ok bool) {
-	type pair struct{ a, b int }
-	type step struct {
-		at   pair
-		by   byte
-		from int // index of the step before; -1 at the start
+// accepts reports whether a text is one of the automaton's. Steps are taken from the budget.
+func (a *automaton) accepts(text string, budget *int) bool {
+	states := []int{0}
+	for i := range len(text) {
+		var next []int
+		for _, s := range states {
+			*budget -= len(a.edges[s])
+			for _, e := range a.edges[s] {
+				if e.lo <= text[i] && text[i] <= e.hi && !slices.Contains(next, e.to) {
+					next = append(next, e.to)
+				}
+			}
+		}
+		if states = next; len(states) == 0 || *budget < 0 {
+			return false
+		}
 	}
-	steps := []step{{from: -1}}
-	seen := map[pair]bool{{}: true}
+	return slices.ContainsFunc(states, func(s int) bool { return a.accept[s] })
+}
+
+// productCost is how many steps of the budget a move of two automata takes.
+const productCost = 16
+
+// productStep is a pair of states that two automata reach with the same text.
+type productStep struct {
+	a, b int32
+	from int32 // index of the step before; -1 at the start
+	by   byte
+}
+
+// product returns a shortest text that both automata accept. If the budget ends, it returns none.
+func (l *languages) product(a, b *automaton) (text string, ok bool) {
+	steps := append(l.steps[:0], productStep{from: -1})
+	defer func() { l.steps = steps }()
+	seen := make([]uint64, (len(a.edges)*len(b.edges)+63)/64) // a bit for each pair of states
+	seen[0] = 1
 	for i := 0; i < len(steps); i++ {
-		at := steps[i].at
+		at := steps[i]
 		if a.accept[at.a] && b.accept[at.b] {
 			var out []byte
-			for j := i; steps[j].from >= 0; j = steps[j].from {
-				out = append(out, steps[j].by)
+			for s := at; s.from >= 0; s = steps[s.from] {
+				out = append(out, s.by)
 			}
 			slices.Reverse(out)
 			return string(out), true
 		}
+		if l.budget -= productCost * (1 + len(a.edges[at.a])*len(b.edges[at.b])); l.budget < 0 {
+			return "", false
+		}
 		for _, ea := range a.edges[at.a] {
 			for _, eb := range b.edges[at.b] {
 				lo, hi := max(ea.lo, eb.lo), min(ea.hi, eb.hi)
-				to := pair{ea.to, eb.to}
-				if lo > hi || seen[to] {
+				pair := ea.to*len(b.edges) + eb.to
+				if lo > hi || seen[pair/64]&(1<<(pair%64)) != 0 {
 					continue
 				}
-				seen[to] = true
-				steps = append(steps, step{to, lo, i})
+				seen[pair/64] |= 1 << (pair % 64)
+				steps = append(steps, productStep{int32(ea.to), int32(eb.to), int32(i), lo})
 			}
 		}
 	}

@@ -3,13 +3,11 @@
 
 package schema
 
-import "strings"
-
 // Check completes the schemas that generate into one folder, and returns everything that is wrong with
 // them beyond what Load reported. Schemas that Load found errors in are welcome: what is missing from
 // them is passed over.
 func Check(files []*File) []Diagnostic {
-	c := &checker{types: map[*File]map[string]*Type{}}
+	c := newChecker()
 	for _, f := range files {
 		if f != nil {
 			c.files = append(c.files, f)
@@ -26,20 +24,38 @@ func Check(files []*File) []Diagnostic {
 	}
 	c.checkFiles()
 	c.checkNames()
-	return Sort(DropIgnored(c.files, c.diags))
+	var diags []Diagnostic
+	for _, f := range c.files {
+		diags = append(diags, c.of(f).diags...)
+	}
+	return Limit(Sort(diags))
+}
+
+func newChecker() *checker {
+	return &checker{types: map[*File]map[string]*Type{}, found: map[*File]*collected{}}
 }
 
 // checker is the state of one Check.
 type checker struct {
 	files []*File
 	types map[*File]map[string]*Type // by the names the files give them; the first one of a name
-	diags []Diagnostic
+	found map[*File]*collected
+}
+
+// of returns what was found in a file.
+func (c *checker) of(f *File) *collected {
+	if c.found[f] == nil {
+		c.found[f] = &collected{}
+	}
+	return c.found[f]
 }
 
 func (c *checker) report(f *File, rule string, pos Pos, message, hint string, places ...Related) {
 	d := f.Diag(rule, pos, message, hint)
 	d.Related = places
-	c.diags = append(c.diags, d)
+	if !f.ignored(d) {
+		c.of(f).add(d)
+	}
 }
 
 // related is another place that a diagnostic speaks of.
@@ -53,15 +69,6 @@ func didYouMean(name string, candidates []string, otherwise string) string {
 		return `did you mean "` + near + `"?`
 	}
 	return otherwise
-}
-
-// list joins words for a sentence: "a, b and c".
-func list(words []string, conjunction string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " " + conjunction + " " + words[last]
 }
 
 // indexTypes fills the table of a file's types.

@@ -11,8 +11,20 @@ import (
 // checkBuckets checks the buckets of a file and their keys.
 func (c *checker) checkBuckets(f *File) {
 	c.checkServerNames(f)
+	buckets := map[string]*Bucket{}
 	for _, b := range f.Buckets {
-		c.resolveKeysFrom(f, b)
+		buckets[b.Name.Value] = b
+	}
+	for _, b := range f.Buckets {
+		c.resolveKeysFrom(f, b, buckets[b.KeysFromName.Value])
+	}
+	if !c.countAccessors(f) {
+		return
+	}
+	for _, b := range f.Buckets {
+		if c.of(f).full() {
+			return
+		}
 		c.checkSettings(f, b)
 		for _, k := range b.Keys {
 			c.checkKey(f, b, k)
@@ -51,8 +63,25 @@ func (c *checker) checkServerNames(f *File) {
 	}
 }
 
-// resolveKeysFrom finds the bucket whose keys another one shares.
-func (c *checker) resolveKeysFrom(f *File, b *Bucket) {
+// countAccessors refuses a file that makes more code than anybody compiles. With keys_from, a short
+// schema could make very much.
+func (c *checker) countAccessors(f *File) bool {
+	n := 0
+	for _, b := range f.Buckets {
+		if n += len(b.AllKeys()); n > maxAccessors {
+			pos := b.Name.Pos
+			if b.KeysFrom != nil {
+				pos = b.KeysFromName.Pos
+			}
+			c.report(f, "file-size", pos, fmt.Sprintf("with this bucket the file has more than %d keys, those counted of each bucket that shares them", maxAccessors), splitHint)
+			return false
+		}
+	}
+	return true
+}
+
+// resolveKeysFrom looks at the bucket whose keys another one shares; origin is the one it names.
+func (c *checker) resolveKeysFrom(f *File, b, origin *Bucket) {
 	name := b.KeysFromName
 	if !name.IsSet() {
 		return
@@ -60,12 +89,14 @@ func (c *checker) resolveKeysFrom(f *File, b *Bucket) {
 	fail := func(message, hint string, places ...Related) {
 		c.report(f, "keys-from", name.Pos, message, hint, places...)
 	}
-	var withKeys []string
-	var origin *Bucket
-	for _, other := range f.Buckets {
-		if other.Name.Value == name.Value {
-			origin = other
+	if origin != nil && origin != b && !origin.KeysFromName.IsSet() {
+		if len(b.Keys) == 0 {
+			b.KeysFrom = origin
 		}
+		return
+	}
+	var withKeys []string
+	for _, other := range f.Buckets {
 		if other != b && !other.KeysFromName.IsSet() {
 			withKeys = append(withKeys, other.Name.Value)
 		}
@@ -79,11 +110,9 @@ func (c *checker) resolveKeysFrom(f *File, b *Bucket) {
 		fail(fmt.Sprintf("keys_from of bucket %q names %q, which is no bucket of the file", b.Name.Value, name.Value), didYouMean(name.Value, withKeys, known))
 	case origin == b:
 		fail(fmt.Sprintf("keys_from of bucket %q names the bucket itself", b.Name.Value), known)
-	case origin.KeysFromName.IsSet():
+	default:
 		fail(fmt.Sprintf("keys_from of bucket %q names %q, which has no keys of its own", b.Name.Value, name.Value), known,
 			related(f, origin.KeysFromName.Pos, "it takes its keys from another bucket"))
-	case len(b.Keys) == 0:
-		b.KeysFrom = origin
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +54,10 @@ func (c *checker) checkConstraints(f *File, field *Field) {
 			"no value could be stored", related(f, con.MaxLen.Pos, "max_len is here"))
 	}
 	if !misplaced("pattern", con.Pattern.Pos, isString, "strings") {
-		if _, err := regexp.Compile(con.Pattern.Value); err != nil {
+		if n := len(con.Pattern.Value); n > maxRegexLength {
+			c.report(f, "invalid-constraint", con.Pattern.Pos, fmt.Sprintf("pattern of field %q has %d bytes", field.Name.Value, n), fmt.Sprintf("it may have %d", maxRegexLength))
+		} else if _, err := syntax.Parse(con.Pattern.Value, syntax.Perl); err != nil { // what regexp.Compile refuses
+
 			c.report(f, "invalid-constraint", con.Pattern.Pos,
 				fmt.Sprintf("pattern of field %q is not a regular expression: %s", field.Name.Value, strings.TrimPrefix(err.Error(), "error parsing regexp: ")),
 				"write it in the syntax of RE2, as Go's package regexp has it")

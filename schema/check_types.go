@@ -12,6 +12,9 @@ import (
 // checkTypes resolves and checks the types of a file.
 func (c *checker) checkTypes(f *File) {
 	for _, t := range f.Types {
+		if c.of(f).full() {
+			return
+		}
 		if slices.Contains(builtinNames, t.Name.Value) || t.Kind != StructType && slices.Contains(paramTypes, t.Name.Value) {
 			c.report(f, "reserved-type", t.Name.Pos, fmt.Sprintf("type %q has the name of a built-in type", t.Name.Value),
 				"rename it: the name alone always means the built-in one")
@@ -71,6 +74,9 @@ func (c *checker) checkWires(f *File, t *Type) {
 		switch {
 		case wire.Value == "":
 			problem = "it is empty"
+		case len(wire.Value) > maxWordLength:
+			wire.Value = wire.Value[:maxWordLength/10] + "…"
+			problem = fmt.Sprintf("it has %d bytes, and may have %d", len(field.Wire.Value), maxWordLength)
 		case wire.Value == "-":
 			problem = "encoding/json would leave the field out"
 		case !isWireName(wire.Value):
@@ -102,6 +108,10 @@ func isWireName(s string) bool {
 func (c *checker) checkWords(f *File, t *Type) {
 	first := map[string]*Word{}
 	for _, w := range t.Words {
+		if len(w.Value.Value) > maxWordLength {
+			c.report(f, "invalid-word", w.Value.Pos, fmt.Sprintf("a word of enum %q has %d bytes", t.Name.Value, len(w.Value.Value)), fmt.Sprintf("a word has at most %d", maxWordLength))
+			continue
+		}
 		if w.Value.Value == "" {
 			c.report(f, "invalid-word", w.Value.Pos, fmt.Sprintf("enum %q has an empty word", t.Name.Value), "the empty text is the zero value, which no word can be")
 			continue
@@ -114,6 +124,9 @@ func (c *checker) checkWords(f *File, t *Type) {
 		first[w.Value.Value] = w
 	}
 }
+
+// longestCycle is how many types of a cycle are told.
+const longestCycle = 8
 
 // checkRecursion reports structs that contain themselves, once for each cycle.
 func (c *checker) checkRecursion(f *File) {
@@ -131,6 +144,9 @@ func (c *checker) checkRecursion(f *File) {
 	visit = func(t *Type) {
 		state[t] = entered
 		for _, field := range t.Fields {
+			if c.of(f).full() {
+				return
+			}
 			e := field.Type
 			if e == nil || e.Kind != NamedExpr || e.Named == nil || e.Named.Kind != StructType || field.Optional {
 				continue
@@ -150,6 +166,10 @@ func (c *checker) checkRecursion(f *File) {
 					}
 				}
 				names = append(names, cycle[0].of.Name.Value)
+				if n := len(cycle); n > longestCycle {
+					names = slices.Concat(names[:longestCycle], []string{"…"}, names[n:])
+					places = places[:longestCycle]
+				}
 				at := cycle[0].field.Type.Text
 				c.report(f, "recursive-type", at.Pos,
 					fmt.Sprintf("type %q contains itself: %s", cycle[0].of.Name.Value, strings.Join(names, " → ")),

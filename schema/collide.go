@@ -74,7 +74,7 @@ func placeOf(name, given Text) Pos {
 func (c *checker) checkNames() {
 	pkg := c.scope()
 	for _, f := range c.files {
-		validates := validatingTypes(f)
+		validates := ValidatingTypes(f)
 		for _, t := range f.Types {
 			c.claimType(pkg, f, t, validates[t])
 		}
@@ -197,32 +197,4 @@ func readSomewhere(f *File, b *Bucket, k *Key) bool {
 		}
 	}
 	return false
-}
-
-// validatingTypes returns the structs that get a Validate method: those with a constraint, an enum, or
-// another such struct, at any depth.
-func validatingTypes(f *File) map[*Type]bool {
-	validates := map[*Type]bool{}
-	has := func(t *Type) bool {
-		for _, field := range t.Fields {
-			if field.Constraints.Any() {
-				return true
-			}
-			for e := field.Type; e != nil; e = e.Elem {
-				if e.Named != nil && (e.Named.Kind == EnumType || validates[e.Named]) {
-					return true
-				}
-			}
-		}
-		return false
-	}
-	for changed := true; changed; {
-		changed = false
-		for _, t := range f.Types {
-			if t.Kind == StructType && !validates[t] && has(t) {
-				validates[t], changed = true, true
-			}
-		}
-	}
-	return validates
 }

@@ -65,20 +65,21 @@ type paramRef struct {
 // params reads what is said of parameters that stand in a pattern or in a bucket's name. certain is
 // false if those could not be read.
 func (l *loader) params(where string, n *yaml.Node, all []paramRef, certain bool) {
+	var names []string
+	refs := map[string]paramRef{}
+	for _, p := range all {
+		names = append(names, p.name)
+		refs[p.name] = p
+	}
 	l.entries("params of "+where, n, func(name Text, n *yaml.Node) {
-		var names []string
-		ref := paramRef{name.Value, &Text{}, &Text{}}
-		known := false
-		for _, p := range all {
-			names = append(names, p.name)
-			if p.name == name.Value {
-				ref, known = p, true
-			}
+		ref, known := refs[name.Value]
+		if !known {
+			ref = paramRef{name.Value, &Text{}, &Text{}}
 		}
 		if !known && certain {
 			hint := "it has no parameters"
 			if len(names) > 0 {
-				hint = "its parameters are: " + strings.Join(names, ", ")
+				hint = "its parameters are: " + strings.Join(first(names), ", ")
 			}
 			l.report("unknown-param", name.Pos, fmt.Sprintf("%s has no parameter %s", where, quote(name.Value)), didYouMean(name.Value, names, hint))
 		}

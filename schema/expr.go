@@ -31,6 +31,10 @@ func (l *loader) typeExpr(what string, n *yaml.Node) *TypeExpr {
 	if !ok {
 		return nil
 	}
+	if len(t.Value) > maxTypeLength {
+		l.report("unknown-type", t.Pos, fmt.Sprintf("a type of %d bytes", len(t.Value)), fmt.Sprintf("it may have %d; declare a type for some of it under types", maxTypeLength))
+		return nil
+	}
 	return l.parseType(t.Value, 0, l.text.inside(n))
 }
 

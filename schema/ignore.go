@@ -13,19 +13,20 @@ type ignore struct {
 	rule string
 }
 
-// findIgnores finds the comments. Several of them, one above the other, speak of the same line.
-func findIgnores(lines []string) []ignore {
-	var out []ignore
-	open := 0 // index of the first comment whose line is still to come
+// findIgnores finds the comments; inText says which lines are part of a text, where # begins none. Several
+// of them, one above the other, speak of the same line.
+func findIgnores(lines []string, inText map[int]bool) map[ignore]bool {
+	out := map[ignore]bool{}
+	var open []string // rules of comments whose line is still to come
 	for i, line := range lines {
-		rule, ok := ignoredRule(line)
-		if ok {
-			out = append(out, ignore{rule: rule})
+		if rule, ok := ignoredRule(line); ok && !inText[i+1] {
+			open = append(open, rule)
 			continue
 		}
-		for ; open < len(out); open++ {
-			out[open].line = i + 1
+		for _, rule := range open {
+			out[ignore{i + 1, rule}] = true
 		}
+		open = open[:0]
 	}
 	return out
 }
@@ -43,17 +44,14 @@ func ignoredRule(line string) (rule string, ok bool) {
 	return words[1], true
 }
 
+// ignored reports whether a comment silences a diagnostic, which it can do with a warning only.
+func (f *File) ignored(d Diagnostic) bool {
+	return d.Severity == Warning && f.ignores[ignore{d.Line, d.Rule}]
+}
+
 // DropIgnored removes the warnings that a comment above their line silences. Errors stay.
 func DropIgnored(files []*File, ds []Diagnostic) []Diagnostic {
 	return slices.DeleteFunc(slices.Clone(ds), func(d Diagnostic) bool {
-		if d.Severity != Warning {
-			return false
-		}
-		for _, f := range files {
-			if f != nil && f.Path == d.File && slices.Contains(f.ignores, ignore{d.Line, d.Rule}) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(files, func(f *File) bool { return f != nil && f.Path == d.File && f.ignored(d) })
 	})
 }

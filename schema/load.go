@@ -19,24 +19,24 @@ func Load(p string, source []byte) (*File, []Diagnostic) {
 	}
 	root := l.readYAML(text)
 	if root == nil {
-		return nil, Sort(l.diags)
+		return nil, Limit(Sort(l.diags))
 	}
-	l.file.ignores = findIgnores(l.text.lines)
+	l.file.ignores = findIgnores(l.text.lines, l.text.scalarLines(root))
 	l.decodeFile(root)
-	return l.file, Sort(l.diags)
+	return l.file, Limit(Sort(l.diags))
 }
 
 // loader is the state of one Load.
 type loader struct {
-	file  *File
-	text  *sourceText
-	diags []Diagnostic
+	file *File
+	text *sourceText
+	collected
 }
 
 func (l *loader) report(rule string, pos Pos, message, hint string, places ...Related) {
 	d := l.file.Diag(rule, pos, message, hint)
 	d.Related = places
-	l.diags = append(l.diags, d)
+	l.add(d)
 }
 
 // scalar returns the text of a scalar. Anything else is reported; what and noun make the message:

@@ -67,7 +67,7 @@ func (l *loader) isMapping(where string, n *yaml.Node) bool {
 // pairs walks the pairs of a mapping, and reports keys that are given twice.
 func (l *loader) pairs(where string, n *yaml.Node, visit func(key Text, value *yaml.Node)) {
 	first := make(map[string]Pos, len(n.Content)/2)
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i+1 < len(n.Content) && !l.full(); i += 2 {
 		node := n.Content[i]
 		if node.Kind != yaml.ScalarNode || isNull(node) {
 			l.report("wrong-type", l.text.place(node), fmt.Sprintf("the name of a field in %s must be a text, not %s", where, kindName(node)), "")
@@ -97,6 +97,11 @@ func (l *loader) entries(where string, n *yaml.Node, visit func(name Text, value
 			l.report("invalid-name", name.Pos, fmt.Sprintf("%s cannot be a name in %s", quote(name.Value), where),
 				"a name is a letter, followed by letters, digits, _ and -")
 		}
+		if len(name.Value) > maxNameLength {
+			l.report("invalid-name", name.Pos, fmt.Sprintf("the name %s in %s has %d bytes", quote(name.Value), where, len(name.Value)),
+				fmt.Sprintf("a name has at most %d bytes: it becomes part of names in Go and of files", maxNameLength))
+			return
+		}
 		visit(name, value)
 	})
 }
@@ -113,6 +118,9 @@ func (l *loader) list(what, example string, n *yaml.Node, visit func(item *yaml.
 		return
 	}
 	for _, item := range n.Content {
+		if l.full() {
+			return
+		}
 		visit(item)
 	}
 }

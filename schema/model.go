@@ -40,7 +40,7 @@ type File struct {
 	Types       []*Type   // in the order of the file
 	Buckets     []*Bucket // in the order of the file
 
-	ignores []ignore // kvgen:ignore comments
+	ignores map[ignore]bool // kvgen:ignore comments
 }
 
 // TypeKind says which of the three forms a declared type has.

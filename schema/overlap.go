@@ -5,7 +5,9 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -13,14 +15,45 @@ import (
 // language is the set of texts of one token, by its place in the table.
 type language int
 
+// languageID tells the languages of tokens apart.
+type languageID struct {
+	prefix, suffix string
+	kind           ParamKind
+	builtin        string
+	enum           *Type
+	literal, plain bool
+}
+
+// tokenLanguage is a language with what makes it quick to see that two have nothing in common.
+type tokenLanguage struct {
+	head, tail string // every text begins and ends so
+	words      *words // if it is finite: what stands between prefix and suffix
+	prefix     string
+	suffix     string
+	auto       *automaton // built when first needed
+	build      func() *automaton
+	self       *witness // what it shares with itself, which most pairs of patterns ask for
+}
+
+// words are the texts of an enum's words, as they stand in keys.
+type words struct {
+	list []string // by length
+	set  map[string]bool
+}
+
 // languages holds the token languages of a bucket, each once, and what is known of their pairs.
 type languages struct {
-	ids    map[string]language
-	texts  []string     // of literals, else ""
-	autos  []*automaton // built when first needed; nil for literals until then
-	build  []func() *automaton
+	ids    map[languageID]language
+	all    []*tokenLanguage
+	enums  map[languageID]*words
 	shared map[[2]language]witness
+	budget int // steps that are left
+	steps  []productStep
 }
+
+// overlapBudget is how many steps the comparison of a bucket's patterns may take, a second or two.
+// Ten thousand patterns that all begin alike take 150 million.
+const overlapBudget = 200_000_000
 
 // witness is a text that two languages have in common, if there is one.
 type witness struct {
@@ -29,31 +62,31 @@ type witness struct {
 }
 
 func newLanguages() *languages {
-	return &languages{ids: map[string]language{}, shared: map[[2]language]witness{}}
+	return &languages{ids: map[languageID]language{}, enums: map[languageID]*words{}, shared: map[[2]language]witness{}, budget: overlapBudget}
 }
 
-func (l *languages) add(id, literal string, build func() *automaton) language {
+func (l *languages) add(id languageID, make func() *tokenLanguage) language {
 	if n, ok := l.ids[id]; ok {
 		return n
 	}
-	n := language(len(l.texts))
+	n := language(len(l.all))
 	l.ids[id] = n
-	l.texts, l.autos, l.build = append(l.texts, literal), append(l.autos, nil), append(l.build, build)
+	l.all = append(l.all, make())
 	return n
 }
 
-func (l *languages) automaton(n language) *automaton {
-	if l.autos[n] == nil {
-		l.autos[n] = l.build[n]()
+func (l *languages) automaton(t *tokenLanguage) *automaton {
+	if t.auto == nil {
+		t.auto = t.build()
+		l.budget -= 10 * len(t.auto.edges)
 	}
-	return l.autos[n]
+	return t.auto
 }
 
 // literal is the language of one text.
 func (l *languages) literal(text string) language {
-	return l.add("="+text, text, func() *automaton {
-		a := newAutomaton()
-		return a.finish(a.text(0, text))
+	return l.add(languageID{prefix: text, literal: true}, func() *tokenLanguage {
+		return &tokenLanguage{head: text, tail: text, words: &words{[]string{text}, map[string]bool{text: true}}}
 	})
 }
 
@@ -63,46 +96,58 @@ func (l *languages) token(t *Token, plain bool) language {
 		return l.literal(t.Literal)
 	}
 	p := t.Param
-	id := []string{"{", t.Prefix, "}", t.Suffix}
-	var words []string
+	id := languageID{prefix: t.Prefix, suffix: t.Suffix, kind: p.Kind, builtin: p.Builtin, enum: p.Enum}
 	switch p.Kind {
-	case ParamInt, ParamUint:
-		id = append(id, p.Builtin)
-	case ParamBool:
-		id = append(id, "bool")
-		words = []string{"true", "false"}
-	case ParamUUID:
-		id = append(id, "uuid")
-	case ParamDate:
-		id = append(id, "date")
+	case ParamString, ParamGo, ParamPath: // any string: of a Go type nothing more is known
+		id.kind, id.plain = ParamString, plain
 	case ParamEnum:
-		words = enumTokens(p.Enum, plain)
-		id = append(id, "enum", strings.Join(words, "."))
-	default: // any string: of a Go type nothing more is known
-		id = append(id, "string")
-		if plain {
-			id = append(id, "plain")
-		}
+		id.plain = plain
 	}
-	return l.add(strings.Join(id, "\x00"), "", func() *automaton {
-		a := newAutomaton()
-		from, to := a.text(0, t.Prefix), a.state()
-		switch {
-		case words != nil || p.Kind == ParamEnum:
-			a.words(from, to, words...)
-		case p.Kind == ParamInt || p.Kind == ParamUint:
-			a.integers(from, to, p.Builtin)
-		case p.Kind == ParamUUID:
-			a.uuid(from, to)
-		case p.Kind == ParamDate:
-			a.dates(from, to)
-		case plain:
-			a.plain(from, to)
-		default:
-			a.escaped(from, to)
+	return l.add(id, func() *tokenLanguage {
+		out := &tokenLanguage{head: t.Prefix, tail: t.Suffix, prefix: t.Prefix, suffix: t.Suffix}
+		switch p.Kind {
+		case ParamBool:
+			out.words = newWords([]string{"true", "false"})
+		case ParamEnum:
+			out.words = l.enum(p.Enum, plain)
 		}
-		return a.finish(a.text(to, t.Suffix))
+		out.build = func() *automaton {
+			a := newAutomaton()
+			from, to := a.text(0, t.Prefix), a.state()
+			switch {
+			case p.Kind == ParamInt || p.Kind == ParamUint:
+				a.integers(from, to, p.Builtin)
+			case p.Kind == ParamUUID:
+				a.uuid(from, to)
+			case p.Kind == ParamDate:
+				a.dates(from, to)
+			case plain:
+				a.plain(from, to)
+			default:
+				a.escaped(from, to)
+			}
+			return a.finish(a.text(to, t.Suffix))
+		}
+		return out
 	})
+}
+
+// enum returns the words of an enum as they stand in keys.
+func (l *languages) enum(t *Type, plain bool) *words {
+	id := languageID{enum: t, plain: plain}
+	if l.enums[id] == nil {
+		l.enums[id] = newWords(enumTokens(t, plain))
+	}
+	return l.enums[id]
+}
+
+func newWords(list []string) *words {
+	slices.SortFunc(list, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+	w := &words{list, map[string]bool{}}
+	for _, s := range list {
+		w.set[s] = true
+	}
+	return w
 }
 
 // enumTokens returns the words of an enum as they stand in keys.
@@ -116,24 +161,70 @@ func enumTokens(t *Type, plain bool) []string {
 			out = append(out, w.Value.Value)
 		}
 	}
-	slices.Sort(out)
 	return out
 }
 
 // common returns a shortest text that two languages share.
 func (l *languages) common(a, b language) (string, bool) {
-	if l.texts[a] != "" && l.texts[b] != "" {
-		return l.texts[a], a == b
-	}
+	l.budget--
 	if a > b {
 		a, b = b, a
 	}
+	ta, tb := l.all[a], l.all[b]
+	if !fit(ta.head, tb.head, strings.HasPrefix) || !fit(ta.tail, tb.tail, strings.HasSuffix) {
+		return "", false
+	}
+	if a == b {
+		if ta.self == nil {
+			text, ok := l.search(ta, ta)
+			ta.self = &witness{text, ok}
+		}
+		return ta.self.text, ta.self.ok
+	}
 	w, ok := l.shared[[2]language{a, b}]
 	if !ok {
-		w.text, w.ok = common(l.automaton(a), l.automaton(b))
+		w.text, w.ok = l.search(ta, tb)
 		l.shared[[2]language{a, b}] = w
 	}
 	return w.text, w.ok
+}
+
+// fit reports whether a text can begin, or end, with both of two texts.
+func fit(a, b string, begins func(s, part string) bool) bool {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	return begins(a, b)
+}
+
+// search finds a shortest text of two languages.
+func (l *languages) search(a, b *tokenLanguage) (string, bool) {
+	if b.words != nil && (a.words == nil || len(b.words.list) < len(a.words.list)) {
+		a, b = b, a
+	}
+	if a.words == nil {
+		return l.product(l.automaton(a), l.automaton(b))
+	}
+	for _, w := range a.words.list {
+		text := a.prefix + w + a.suffix
+		if l.budget -= 1 + len(text)/8; l.budget < 0 {
+			break
+		}
+		if l.has(b, text) {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+// has reports whether a text is one of a language.
+func (l *languages) has(t *tokenLanguage, text string) bool {
+	if t.words == nil {
+		return l.automaton(t).accepts(text, &l.budget)
+	}
+	middle, begins := strings.CutPrefix(text, t.prefix)
+	middle, ends := strings.CutSuffix(middle, t.suffix)
+	return begins && ends && t.words.set[middle]
 }
 
 // patternTokens is a pattern as the overlap check sees it.
@@ -188,16 +279,29 @@ func (c *checker) checkOverlap(f *File, b *Bucket) {
 		key     *Key
 		pattern patternTokens
 	}
-	var entries []entry
+	var all []entry
+	byFirst := map[language][]entry{} // by the first token, others stands for all that is no literal
+	const others = language(-1)
 	for _, k := range b.Keys {
 		pt, ok := l.patternTokens(k)
 		if !ok {
 			continue
 		}
 		c.checkReserved(f, k, l, pt)
+		first, candidates := others, [][]entry{all}
+		if k.Pattern.Tokens[0].Param == nil { // those that begin with another literal have nothing in common with it
+			first = pt.tokens[0]
+			candidates = [][]entry{byFirst[first], byFirst[others]}
+		}
 		told := 0
-		for _, e := range entries {
+		for e := range concat(candidates) {
 			example, ok := l.overlap(e.pattern, pt)
+			if l.budget < 0 {
+				c.report(f, "pattern-complexity", k.Pattern.Text.Pos,
+					fmt.Sprintf("comparing this pattern with those above it in bucket %q takes too long", b.Name.Value),
+					"begin each pattern with a literal token that no other has, or split the bucket")
+				return
+			}
 			if !ok {
 				continue
 			}
@@ -206,11 +310,26 @@ func (c *checker) checkOverlap(f *File, b *Bucket) {
 					k.Pattern.Text.Value, k.Name.Value, e.key.Pattern.Text.Value, e.key.Name.Value, example),
 				"begin one of them with a literal token that the other does not have",
 				related(f, e.key.Pattern.Text.Pos, "the other pattern is here"))
-			if told++; told == overlapsOfKey {
+			if told++; told == overlapsOfKey || c.of(f).full() {
 				break
 			}
 		}
-		entries = append(entries, entry{k, pt})
+		e := entry{k, pt}
+		all = append(all, e)
+		byFirst[first] = append(byFirst[first], e)
+	}
+}
+
+// concat goes through several lists.
+func concat[T any](lists [][]T) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for _, list := range lists {
+			for _, item := range list {
+				if !yield(item) {
+					return
+				}
+			}
+		}
 	}
 }
 

@@ -314,19 +314,19 @@ func TestOverlapOfAThousandPatternsIsFoundQuickly(t *testing.T) {
 			{Literal: "shop"}, {Param: &Param{Kind: ParamString}}, {Literal: fmt.Sprintf("k%d", i)}, {Param: &Param{Kind: ParamUint, Builtin: "uint64"}},
 		}, false))
 	}
-	c := &checker{}
+	c, f := newChecker(), &File{}
 	start := time.Now()
-	c.checkOverlap(&File{}, b)
+	c.checkOverlap(f, b)
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("500,000 pairs took %v", took)
 	}
-	if len(c.diags) > 0 {
-		t.Errorf("patterns with a literal of their own overlap: %v", c.diags[0].Message)
+	if found := c.of(f).diags; len(found) > 0 {
+		t.Errorf("patterns with a literal of their own overlap: %v", found[0].Message)
 	}
 	b.Keys = append(b.Keys, keyOf([]Token{{Literal: "shop"}, {Param: &Param{Kind: ParamPath}}}, false))
-	c.checkOverlap(&File{}, b)
-	if len(c.diags) != overlapsOfKey {
-		t.Errorf("a pattern that overlaps with all gives %d diagnostics, want %d", len(c.diags), overlapsOfKey)
+	c.checkOverlap(f, b)
+	if n := len(c.of(f).diags); n != overlapsOfKey {
+		t.Errorf("a pattern that overlaps with all gives %d diagnostics, want %d", n, overlapsOfKey)
 	}
 }
 
@@ -338,7 +338,7 @@ func BenchmarkOverlapOfAThousandPatterns(b *testing.B) {
 		}, false))
 	}
 	for b.Loop() {
-		(&checker{}).checkOverlap(&File{}, bucket)
+		newChecker().checkOverlap(&File{}, bucket)
 	}
 }
 

@@ -24,8 +24,9 @@ func (l *loader) pattern(t Text, at func(from, to int) Pos) Pattern {
 	}
 	var tokens []Token
 	length := 0
+	lastBrace := strings.LastIndexByte(r.text, '}')
 	for from := 0; from <= len(r.text) && len(tokens) <= maxKeyLength; {
-		to := from + tokenEnd(r.text[from:])
+		to := from + tokenEnd(r.text[from:], lastBrace-from)
 		token := r.token(from, to)
 		tokens = append(tokens, token)
 		length += minLength(token) + 1
@@ -46,8 +47,9 @@ func (l *loader) pattern(t Text, at func(from, to int) Pos) Pattern {
 	return Pattern{Text: t, Tokens: tokens}
 }
 
-// tokenEnd returns the offset of the dot that ends the first token of s; dots within braces do not.
-func tokenEnd(s string) int {
+// tokenEnd returns the offset of the dot that ends the first token of s; dots within braces do not. The
+// last closing brace is at an offset.
+func tokenEnd(s string, lastBrace int) int {
 	depth := 0
 	for i := range len(s) {
 		switch s[i] {
@@ -56,7 +58,7 @@ func tokenEnd(s string) int {
 		case '}':
 			depth = max(depth-1, 0)
 		case '.':
-			if depth == 0 || !strings.ContainsRune(s[i:], '}') {
+			if depth == 0 || i > lastBrace {
 				return i
 			}
 		}

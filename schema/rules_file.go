@@ -72,9 +72,11 @@ buckets:
 `,
 	},
 	{
-		ID:          "file-size",
-		Summary:     "The file is larger than 4 MiB.",
-		Explanation: "Split the schema: several schemas of one folder make one package.",
+		ID:      "file-size",
+		Summary: "The schema is too large.",
+		Explanation: `A file has at most 4 MiB, 100,000 names, values, lists and mappings, and 10,000 keys, which count again
+in each bucket that shares them with keys_from. A schema of 1,000 keys with a struct each has a fifth of
+that. Split a larger one: several schemas of one folder make one package.`,
 	},
 	{
 		ID:          "kvgen-first",
@@ -106,6 +108,17 @@ buckets:
     keys:
       total: {pattern: total, value: int64}
 `,
+	},
+	{
+		ID:          "too-many-errors",
+		Summary:     "A file has so many errors that not all are shown.",
+		Explanation: "The first 1,000 are. Mend those: so many often have one cause.",
+	},
+	{
+		ID:          "too-many-warnings",
+		Severity:    Warning,
+		Summary:     "A file has so many warnings that not all are shown.",
+		Explanation: "The first 1,000 are. A comment kvgen:ignore RULE above a line silences one.",
 	},
 	{
 		ID:          "unknown-field",

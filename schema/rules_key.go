@@ -27,6 +27,12 @@ buckets:
 		Explanation: "A key has at most 1,024 bytes. The literals of a pattern leave room for its parameters.",
 	},
 	{
+		ID:      "pattern-complexity",
+		Summary: "It takes too long to see whether the patterns of a bucket overlap.",
+		Explanation: `Each pattern is compared with the others, which is quick if they begin with literals of their own.
+Thousands of patterns that all begin with a parameter, or have long texts around their parameters, are not.`,
+	},
+	{
 		ID:      "marker-ttl-missing",
 		Summary: "A key has a ttl in a bucket without limit_marker_ttl.",
 		Explanation: `The server takes a TTL for a single key only in buckets that keep markers of expired keys for a

@@ -111,6 +111,74 @@ func quotedEnd(s string) int {
 	return len(s)
 }
 
+// scalarLines returns the lines below the first one of every scalar that goes on over several: what looks
+// like a comment there is text. In a text without quotes it is none.
+func (s *sourceText) scalarLines(n *yaml.Node) map[int]bool {
+	lines := map[int]bool{}
+	var visit func(n *yaml.Node)
+	visit = func(n *yaml.Node) {
+		for _, c := range n.Content {
+			visit(c)
+		}
+		last := 0
+		switch {
+		case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+			last = s.blockEnd(n.Line)
+		case n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
+			last = s.quoteEnd(n)
+		}
+		for line := n.Line + 1; line <= last; line++ {
+			lines[line] = true
+		}
+	}
+	visit(n)
+	return lines
+}
+
+// blockEnd returns the last line of the block scalar whose header is on a line.
+func (s *sourceText) blockEnd(header int) int {
+	text := s.line(header)
+	indent, last := -1, header
+	if strings.TrimRight(text, "0123456789+- ") != strings.TrimRight(text, "+- ") { // its indentation is given
+		indent = len(text) - len(strings.TrimLeft(text, " ")) + 1
+	}
+	for n := header + 1; n <= len(s.lines); n++ {
+		line := s.line(n)
+		at := len(line) - len(strings.TrimLeft(line, " "))
+		switch {
+		case at == len(line): // blank
+			continue
+		case indent < 0:
+			indent = at
+		}
+		if at < indent {
+			break
+		}
+		last = n
+	}
+	return last
+}
+
+// quoteEnd returns the line on which a quoted scalar ends.
+func (s *sourceText) quoteEnd(n *yaml.Node) int {
+	text := s.from(n.Line, n.Column)
+	if text == "" {
+		return n.Line
+	}
+	quote, i := text[0], 1
+	for line := n.Line; line < len(s.lines); line, text, i = line+1, s.line(line+1), 0 {
+		for ; i < len(text); i++ {
+			switch {
+			case text[i] == '\\' && quote == '"', text[i] == '\'' && quote == '\'' && strings.HasPrefix(text[i+1:], "'"):
+				i++
+			case text[i] == quote:
+				return line
+			}
+		}
+	}
+	return len(s.lines)
+}
+
 // inside returns a function that gives the place of a part of a scalar, by bytes of its value. Where
 // escapes or line breaks move the parts, it is the place of the whole.
 func (s *sourceText) inside(n *yaml.Node) func(from, to int) Pos {

@@ -4,14 +4,19 @@ package schema
 
 import "strings"
 
+// maxCandidates is how many names are compared with a mistyped one: there may be many of both.
+const maxCandidates = 2000
+
 // Suggest returns the candidate that is nearest to name, if it is near enough to be meant, or "".
 func Suggest(name string, candidates []string) string {
+	candidates = candidates[:min(len(candidates), maxCandidates)]
+	lower := strings.ToLower(name)
 	best, bestDistance := "", min(len(name)/3+2, len(name)) // at least one letter stays
 	for _, c := range candidates {
 		if diff := len(name) - len(c); diff >= bestDistance || -diff >= bestDistance {
 			continue
 		}
-		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < bestDistance {
+		if d := distance(lower, strings.ToLower(c)); d < bestDistance {
 			best, bestDistance = c, d
 		}
 	}

@@ -172,12 +172,13 @@ func TestALargeOrDeepFileIsRefusedQuickly(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ source, rule string }{
 		"above 4 MiB":         {good + strings.Repeat("#", maxFileSize-len(good)+1), "file-size"},
-		"brackets":            {strings.Repeat("[", 1<<20), "yaml-depth"},
+		"brackets":            {strings.Repeat("[", 1<<17), "yaml-depth"},
+		"more brackets":       {strings.Repeat("[", 1<<20), "file-size"},
 		"nested mappings":     {"a: " + strings.Repeat("{a: ", 200) + "1" + strings.Repeat("}", 200), "yaml-depth"},
-		"nested items":        {strings.Repeat("- ", 1<<20), "yaml-depth"},
+		"nested items":        {strings.Repeat("- ", 1<<17), "yaml-depth"},
 		"aliases of aliases":  {"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "yaml-anchor"},
 		"an alias of itself":  {"a: &a [*a]\n", "yaml-anchor"},
-		"one line":            {"a: " + strings.Repeat("{b: ", 1<<18), "yaml-depth"},
+		"one line":            {"a: " + strings.Repeat("{b: ", 1<<17), "yaml-depth"},
 		"quotes":              {"a: " + strings.Repeat("\"b\" ", 1<<18), "yaml-syntax"},
 		"many parameters":     {good + "buckets: {b: {keys: {k: {pattern: \"" + strings.Repeat("{a}.", 1<<18) + "\", value: int}}}}\n", "invalid-pattern"},
 		"a long bucket name":  {good + "buckets: {b: {name: \"" + strings.Repeat("{a}_", 1<<18) + "\", keys: {k: {pattern: k, value: int}}}}\n", "invalid-bucket-name"},

@@ -12,15 +12,10 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-const (
-	maxFileSize  = 4 << 20 // bytes
-	maxYAMLDepth = 100     // levels
-)
-
 // readYAML returns the root of the schema, or nil after it reported why there is none.
 func (l *loader) readYAML(text string) *yaml.Node {
 	if len(text) > maxFileSize {
-		l.report("file-size", Pos{1, 1, 1}, "the file is larger than 4 MiB", "split the schema: those of one folder make one package")
+		l.report("file-size", Pos{1, 1, 1}, "the file is larger than 4 MiB", splitHint)
 		return nil
 	}
 	if !l.checkCharacters(text) {
@@ -30,16 +25,26 @@ func (l *loader) readYAML(text string) *yaml.Node {
 		l.report("missing-field", Pos{1, 1, 1}, "the file is empty", "begin with kvgen: "+version)
 		return nil
 	}
+	if mayBeLarge(text) {
+		l.report("file-size", Pos{1, 1, 1}, fmt.Sprintf("the file has far more than %d values", maxYAMLNodes), splitHint)
+		return nil
+	}
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	var doc yaml.Node
 	switch err := decoder.Decode(&doc); {
 	case errors.Is(err, io.EOF):
 		return empty()
 	case err != nil:
-		l.diags = append(l.diags, l.syntaxError(text, err))
+		l.add(l.syntaxError(text, err))
 		return nil
 	}
-	l.checkNode(&doc, 0)
+	if !l.checkNode(&doc, 0) {
+		return nil
+	}
+	if countNodes(&doc) > maxYAMLNodes {
+		l.report("file-size", Pos{1, 1, 1}, fmt.Sprintf("the file has more than %d values", maxYAMLNodes), splitHint)
+		return nil
+	}
 	var second yaml.Node
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
 		l.secondDocument(&second, err)

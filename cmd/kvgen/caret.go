@@ -6,6 +6,7 @@ package main
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // maxShown is how many runes of a line are shown; longer lines are shown around the place.
@@ -18,34 +19,48 @@ const (
 // underline returns a line as it is shown, the blanks that lead to column, and carets up to
 // endColumn. A place beyond the line gets no carets; one of no width gets one.
 func underline(line string, column, endColumn int) (shown, pad, carets string) {
-	runes := []rune(line)
-	for i, r := range runes {
-		runes[i] = visible(r)
-	}
-	start := column - 1
-	end := max(min(endColumn-1, len(runes)), start+1)
-	if start < 0 || start > len(runes) {
+	length, start := utf8.RuneCountInString(line), column-1
+	end := max(min(endColumn-1, length), start+1)
+	if start < 0 || start > length {
 		start, end = 0, 0 // the line without carets
 	}
-	from, to := window(len(runes), start)
+	from, to := window(length, start)
 	var b strings.Builder
 	if from > 0 {
 		b.WriteString(cutMarker)
 		pad = " "
 	}
-	b.WriteString(string(runes[from:to]))
-	if to < len(runes) {
+	runes := runesOf(line, from, to)
+	b.WriteString(string(runes))
+	if to < length {
 		b.WriteString(cutMarker)
 	}
-	pad += blanks(runes[from:min(start, to)])
+	pad += blanks(runes[:max(0, min(start, to)-from)])
 	if end == 0 {
 		return b.String(), "", ""
 	}
 	width := 1
 	if start < to {
-		width = max(1, len(blanks(runes[start:min(end, to)])))
+		width = max(1, len(blanks(runes[start-from:min(end, to)-from])))
 	}
 	return b.String(), pad, strings.Repeat("^", width)
+}
+
+// runesOf returns the runes of a line from one number to another, harmless for a terminal. A line may
+// have millions.
+func runesOf(line string, from, to int) []rune {
+	runes := make([]rune, 0, to-from)
+	n := 0
+	for _, r := range line {
+		if n >= to {
+			break
+		}
+		if n >= from {
+			runes = append(runes, visible(r))
+		}
+		n++
+	}
+	return runes
 }
 
 // window returns the part of a line of n runes that is shown for a place.

@@ -51,7 +51,7 @@ func analyse(ctx context.Context, c *console, o *options, projects []*project) (
 		}
 		found.diags = append(found.diags, diags...)
 	}
-	found.diags = schema.Sort(found.diags)
+	found.diags = schema.Limit(schema.Sort(found.diags))
 	return found, environment
 }
 
