@@ -12,16 +12,24 @@ import (
 	"strings"
 )
 
-// assembler puts one file together.
+// assembler puts files together, one after the other. It is for one goroutine.
 type assembler struct {
 	u       *unit
-	f       *formatter
-	molds   *molds
+	molds   *molds            // nil to print everything
 	comment []string          // of the package
 	imports map[string]string // by path: the name, or "" where the path shows it
 	body    []byte
-	shape   []byte // of the value at hand; kept for its memory
-	err     error  // the first one
+	err     error // the first one
+
+	f     *formatter
+	shape []byte // of the value at hand; kept for its memory
+}
+
+func newAssembler() *assembler { return &assembler{f: newFormatter()} }
+
+// begin begins a file.
+func (a *assembler) begin(u *unit, m *molds) {
+	a.u, a.molds, a.comment, a.imports, a.body, a.err = u, m, nil, map[string]string{}, a.body[:0], nil
 }
 
 // section is a part of a file: some declarations.

@@ -51,14 +51,14 @@ func Generate(files []*schema.File, types *GoTypes) ([]File, error) {
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(tasks)) {
 		workers.Go(func() {
-			f := newFormatter()
+			a := newAssembler() // kept for its memory
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= len(tasks) {
 					return
 				}
 				t := &tasks[i]
-				a := &assembler{u: t.unit, f: f, molds: t.molds, imports: map[string]string{}}
+				a.begin(t.unit, t.molds)
 				t.emit(a)
 				t.file.Content, t.err = a.file()
 			}

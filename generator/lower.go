@@ -17,11 +17,12 @@ type lowerer struct {
 	types     *GoTypes
 	validates map[*schema.Type]bool // types that have something to check
 	packages  map[string]string     // imported packages of the user's: name by import path
+	ops       map[ability]abilityOps
 }
 
 // lower turns a checked schema without errors into the representation of its files.
 func lower(file *schema.File, types *GoTypes) unit {
-	l := &lowerer{file: file, types: types, packages: map[string]string{}}
+	l := &lowerer{file: file, types: types, packages: map[string]string{}, ops: map[ability]abilityOps{}}
 	l.validates = schema.ValidatingTypes(file)
 	base := file.Path[strings.LastIndexByte(file.Path, '/')+1:]
 	u := unit{

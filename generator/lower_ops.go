@@ -17,6 +17,9 @@ type ability struct {
 	strong      bool // linearizable reads
 }
 
+// abilityOps are the methods of all accessors that can do the same.
+type abilityOps struct{ plain, txn []operation }
+
 func (l *lowerer) accessor(b *schema.Bucket, k *schema.Key) accessor {
 	access := b.AccessTo(k)
 	can := ability{
@@ -33,13 +36,19 @@ func (l *lowerer) accessor(b *schema.Bucket, k *schema.Key) accessor {
 	}
 	a := accessor{
 		GoName: goName, FieldName: k.FieldName, Bucket: b.ServerName.Value, Key: k.GoName, Pattern: k.Pattern.Text.Value,
-		Singleton: can.singleton, Text: k.Description.Value, Value: l.typeRef(k.Value), Ops: operations(can),
+		Singleton: can.singleton, Text: k.Description.Value, Value: l.typeRef(k.Value),
 	}
 	if can.read {
 		a.CacheName = strings.TrimSuffix(goName, "KV") + "Cache"
 	}
+	ops, known := l.ops[can]
+	if !known {
+		ops = abilityOps{operations(can), txnOperations(can)}
+		l.ops[can] = ops
+	}
+	a.Ops = ops.plain
 	if b.Transactions.Value {
-		a.TxnName, a.TxnOps = strings.TrimSuffix(goName, "KV")+"TxnKV", txnOperations(can)
+		a.TxnName, a.TxnOps = strings.TrimSuffix(goName, "KV")+"TxnKV", ops.txn
 	}
 	return a
 }

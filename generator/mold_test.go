@@ -60,7 +60,8 @@ buckets:
 		for i := range u.Buckets {
 			var outputs [2][]byte
 			for j, m := range []*molds{nil, known} {
-				a := &assembler{u: &u, f: newFormatter(), molds: m, imports: map[string]string{}}
+				a := newAssembler()
+				a.begin(&u, m)
 				emitBucket(a, &u.Buckets[i])
 				if outputs[j], err = a.file(); err != nil {
 					t.Fatal(err)
