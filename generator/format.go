@@ -157,13 +157,13 @@ func (f *formatter) declaration(out []byte, d *declaration) ([]byte, error) {
 	}
 	switch d.kind {
 	case "const", "func", "type", "var":
-	default: // go/format takes statements as well
+	default:
 		return nil, fmt.Errorf("%.40q is no declaration", d.text)
 	}
 	f.scan(d.text, d.aligned())
 	spaces, known := f.spaces[string(f.shape)]
 	if spaces == nil {
-		formatted, err := format.Source(d.text)
+		formatted, err := gofmt(d.text)
 		if err == nil && !known {
 			shape := string(f.shape)
 			f.spaces[shape] = f.spacesOf(formatted, d.text)
@@ -175,6 +175,16 @@ func (f *formatter) declaration(out []byte, d *declaration) ([]byte, error) {
 		out = append(out, d.text[t.from:t.to]...)
 	}
 	return append(out, spaces[len(f.tokens)]...), nil
+}
+
+// gofmt formats a declaration. Within a file it is parsed at once; without, as a file first, in vain.
+func gofmt(text []byte) ([]byte, error) {
+	const file = "package p\n\n"
+	formatted, err := format.Source(append([]byte(file), text...))
+	if err != nil {
+		return nil, err
+	}
+	return bytes.TrimSpace(formatted[len(file):]), nil
 }
 
 // spacesOf returns what formatted has before, between and after the tokens of text, which was
