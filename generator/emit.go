@@ -78,6 +78,26 @@ func described(sentence, description string) string {
 	return sentence + "\n" + description
 }
 
+// wrapped breaks a sentence of the generator's own into lines that one reads without scrolling.
+func wrapped(sentence string) string {
+	var b strings.Builder
+	column := 0
+	for word := range strings.FieldsSeq(sentence) {
+		switch {
+		case column == 0:
+		case column+len(word) >= 110:
+			b.WriteByte('\n')
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
+}
+
 // commentLines turns text into comment lines, "// …" each. White space is normalised, since gofmt
 // would rewrite indented text, and characters that a reader cannot see are replaced.
 func commentLines(text string) []string {

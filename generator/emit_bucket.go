@@ -218,7 +218,8 @@ func (e *emitter) bucketStruct(b *bucketUnit) {
 	for _, a := range b.Accessors {
 		events = append(events, a.Key+"Event")
 	}
-	e.comment(fmt.Sprintf("%sEvent is what a watch of the whole bucket delivers: %s, kvrt.UnmatchedEvent for a key of no\npattern, or kvrt.ControlEvent. It is made for a type switch.", name, strings.Join(events, ", ")))
+	e.comment(wrapped(fmt.Sprintf("%sEvent is what a watch of the whole bucket delivers: %s, kvrt.UnmatchedEvent for a key of no pattern, "+
+		"or kvrt.ControlEvent. It is made for a type switch.", name, strings.Join(events, ", "))))
 	e.Type().Id(name + "Event").Interface(kvrt("BucketEvent"))
 	e.comment("Watch follows every key of the bucket. It is attached when it returns.")
 	e.Func().Params(receiver.Clone()).Id("Watch").Params(ctxParam(), jen.Id("opts").Op("...").Add(kvrt("WatchOption"))).
@@ -227,7 +228,8 @@ func (e *emitter) bucketStruct(b *bucketUnit) {
 		for _, a := range b.Accessors {
 			args = append(args, jen.Id("b").Dot(a.FieldName).Dot("kv"))
 		}
-		g.Return(kvrt("WatchBucket").Types(jen.Id(name + "Event")).Call(args...))
+		call := jen.Options{Open: "(", Close: ")", Separator: ",", Multi: len(b.Accessors) > 4}
+		g.Return(kvrt("WatchBucket").Types(jen.Id(name+"Event")).Custom(call, args...))
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/tools/imports"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/kvgen/kvgen/generator"
@@ -65,6 +66,15 @@ func TestTheGoldenPackageIsWhatItsSchemaGives(t *testing.T) {
 		}
 		if formatted, err := format.Source(f.Content); err != nil || !bytes.Equal(formatted, f.Content) {
 			t.Errorf("%s is not as gofmt leaves it (%v)", f.Path, err)
+		}
+		if formatted, err := imports.Process(filepath.Join(goldenDir, f.Path), f.Content, nil); err != nil || !bytes.Equal(formatted, f.Content) {
+			t.Errorf("%s is not as goimports leaves it (%v)", f.Path, err)
+		}
+		for line := range strings.Lines(string(f.Content)) {
+			// A pattern may be as long as it is.
+			if strings.HasPrefix(line, "//") && len(line) > 130 && !strings.Contains(line, "item.{name}.{n:int32}") {
+				t.Errorf("%s has a long line: %s", f.Path, line)
+			}
 		}
 		path := filepath.Join(goldenDir, f.Path)
 		if *update {
@@ -342,6 +352,14 @@ func TestValuesThatBreakAConstraintAreRefusedWithTheirPath(t *testing.T) {
 		spoil(&v)
 		_, err := b.Item.Put(ctx, everything.ItemKey{Color: everything.ColorRed, Day: kvrt.Date{Year: 1, Month: 1, Day: 1}}, v)
 		if !errors.Is(err, kvrt.ErrInvalidValue) || !strings.HasSuffix(err.Error(), ": "+want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	for want, write := range map[string]func() (uint64, error){
+		`[1]: "x" is not a word of Color`: func() (uint64, error) { return b.Colors.Put(ctx, []everything.Color{"red", "x"}) },
+		`"x" is not a word of Color`:      func() (uint64, error) { return b.Color.Put(ctx, "x") },
+	} {
+		if _, err := write(); !errors.Is(err, kvrt.ErrInvalidValue) || !strings.HasSuffix(err.Error(), ": "+want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

@@ -57,8 +57,8 @@ func (b *BankBucket) Bucket() *kvrt.Bucket {
 	return b.bucket
 }
 
-// BankBucketEvent is what a watch of the whole bucket delivers: AccountEvent, TransferEvent, kvrt.UnmatchedEvent for a key of no
-// pattern, or kvrt.ControlEvent. It is made for a type switch.
+// BankBucketEvent is what a watch of the whole bucket delivers: AccountEvent, TransferEvent, kvrt.UnmatchedEvent
+// for a key of no pattern, or kvrt.ControlEvent. It is made for a type switch.
 type BankBucketEvent interface {
 	kvrt.BucketEvent
 }

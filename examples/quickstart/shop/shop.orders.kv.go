@@ -66,8 +66,8 @@ func (b *OrdersBucket) Bucket() *kvrt.Bucket {
 	return b.bucket
 }
 
-// OrdersBucketEvent is what a watch of the whole bucket delivers: OrderEvent, TotalEvent, PriceEvent, MotdEvent, kvrt.UnmatchedEvent for a key of no
-// pattern, or kvrt.ControlEvent. It is made for a type switch.
+// OrdersBucketEvent is what a watch of the whole bucket delivers: OrderEvent, TotalEvent, PriceEvent, MotdEvent,
+// kvrt.UnmatchedEvent for a key of no pattern, or kvrt.ControlEvent. It is made for a type switch.
 type OrdersBucketEvent interface {
 	kvrt.BucketEvent
 }

@@ -61,8 +61,8 @@ func (b *SessionsBucket) Bucket() *kvrt.Bucket {
 	return b.bucket
 }
 
-// SessionsBucketEvent is what a watch of the whole bucket delivers: SessionEvent, kvrt.UnmatchedEvent for a key of no
-// pattern, or kvrt.ControlEvent. It is made for a type switch.
+// SessionsBucketEvent is what a watch of the whole bucket delivers: SessionEvent, kvrt.UnmatchedEvent for a key
+// of no pattern, or kvrt.ControlEvent. It is made for a type switch.
 type SessionsBucketEvent interface {
 	kvrt.BucketEvent
 }

@@ -56,8 +56,8 @@ func (b *HotelBucket) Bucket() *kvrt.Bucket {
 	return b.bucket
 }
 
-// HotelBucketEvent is what a watch of the whole bucket delivers: HotelRoomEvent, HotelHoldEvent, kvrt.UnmatchedEvent for a key of no
-// pattern, or kvrt.ControlEvent. It is made for a type switch.
+// HotelBucketEvent is what a watch of the whole bucket delivers: HotelRoomEvent, HotelHoldEvent,
+// kvrt.UnmatchedEvent for a key of no pattern, or kvrt.ControlEvent. It is made for a type switch.
 type HotelBucketEvent interface {
 	kvrt.BucketEvent
 }

@@ -96,15 +96,32 @@ func (b *MainBucket) Bucket() *kvrt.Bucket {
 	return b.bucket
 }
 
-// MainBucketEvent is what a watch of the whole bucket delivers: ItemEvent, TreeEvent, PlainEvent, AffixEvent, BlobEvent, ReversedEvent, MessageEvent, ColorsEvent, ColorEvent, SeenEvent, SinkEvent, DocumentEvent, kvrt.UnmatchedEvent for a key of no
-// pattern, or kvrt.ControlEvent. It is made for a type switch.
+// MainBucketEvent is what a watch of the whole bucket delivers: ItemEvent, TreeEvent, PlainEvent, AffixEvent,
+// BlobEvent, ReversedEvent, MessageEvent, ColorsEvent, ColorEvent, SeenEvent, SinkEvent, DocumentEvent,
+// kvrt.UnmatchedEvent for a key of no pattern, or kvrt.ControlEvent. It is made for a type switch.
 type MainBucketEvent interface {
 	kvrt.BucketEvent
 }
 
 // Watch follows every key of the bucket. It is attached when it returns.
 func (b *MainBucket) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[MainBucketEvent], error) {
-	return kvrt.WatchBucket[MainBucketEvent](ctx, b.bucket, opts, b.Item.kv, b.Tree.kv, b.Plain.kv, b.Affix.kv, b.Blob.kv, b.Reversed.kv, b.Message.kv, b.Colors.kv, b.Color.kv, b.Seen.kv, b.Sink.kv, b.Document.kv)
+	return kvrt.WatchBucket[MainBucketEvent](
+		ctx,
+		b.bucket,
+		opts,
+		b.Item.kv,
+		b.Tree.kv,
+		b.Plain.kv,
+		b.Affix.kv,
+		b.Blob.kv,
+		b.Reversed.kv,
+		b.Message.kv,
+		b.Colors.kv,
+		b.Color.kv,
+		b.Seen.kv,
+		b.Sink.kv,
+		b.Document.kv,
+	)
 }
 
 // ItemKey names one key of pattern item.{name}.{n:int32}.{u:uint}.{ok:bool}.{day:date}.{id:uuid}.{color:Color}.{level:github.com/kvgen/kvgen/testdata/golden/everything/kinds.Level}.

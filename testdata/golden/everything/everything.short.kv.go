@@ -55,8 +55,8 @@ func (b *ShortBucket) Bucket() *kvrt.Bucket {
 	return b.bucket
 }
 
-// ShortBucketEvent is what a watch of the whole bucket delivers: ShortLeaseEvent, ShortNoteEvent, kvrt.UnmatchedEvent for a key of no
-// pattern, or kvrt.ControlEvent. It is made for a type switch.
+// ShortBucketEvent is what a watch of the whole bucket delivers: ShortLeaseEvent, ShortNoteEvent,
+// kvrt.UnmatchedEvent for a key of no pattern, or kvrt.ControlEvent. It is made for a type switch.
 type ShortBucketEvent interface {
 	kvrt.BucketEvent
 }
