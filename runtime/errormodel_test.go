@@ -115,6 +115,28 @@ var operations = []operation{
 		}
 		return w.Err()
 	}},
+	{"Cache", "cache", pattern, false, func(ctx context.Context, s *scene, _ orderKey) error {
+		c, err := s.order.Cache(ctx, orderFilter{}.selection())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		for _, e := range c.All() {
+			if e.Err() != nil {
+				return e.Err()
+			}
+		}
+		return nil
+	}},
+	{"CacheKey", "cache", theKey, false, func(ctx context.Context, s *scene, key orderKey) error {
+		c, err := s.order.CacheKey(ctx, key)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		e, _ := c.Get()
+		return e.Err()
+	}},
 	{"WatchBucket", "watch", ">", false, func(ctx context.Context, s *scene, _ orderKey) error {
 		w, err := kvrt.WatchBucket[kvrt.BucketEvent](ctx, s.b, nil, s.order, s.counter)
 		if err != nil {
@@ -214,7 +236,7 @@ var sentinels = []error{
 	kvrt.ErrNotFound, kvrt.ErrExists, kvrt.ErrConflict, kvrt.ErrUnavailable, kvrt.ErrBucketFull, kvrt.ErrContention,
 	kvrt.ErrUnknownOutcome, kvrt.ErrInvalidKey, kvrt.ErrInvalidValue, kvrt.ErrInvalidRevision, kvrt.ErrInvalidBucketName,
 	kvrt.ErrInvalidOption, kvrt.ErrDecode, kvrt.ErrTooLarge, kvrt.ErrBucketNotFound, kvrt.ErrDrift, kvrt.ErrIncomplete,
-	kvrt.ErrPermission, kvrt.ErrUnsupported, kvrt.ErrTxnEnded, context.Canceled, context.DeadlineExceeded,
+	kvrt.ErrPermission, kvrt.ErrUnsupported, kvrt.ErrCacheFull, kvrt.ErrCacheEnded, kvrt.ErrTxnEnded, context.Canceled, context.DeadlineExceeded,
 }
 
 // twins are errors of nats.go that an error must answer for together with its sentinel, and only then.
@@ -230,7 +252,7 @@ var groups = map[string]string{
 	"bucket":   "Open Ensure Status Drift KeyValue Compact",
 	"reads":    "Get AtLeast Linearizable GetRevision",
 	"listings": "History Keys List Count",
-	"watches":  "Watch WatchKey WatchBucket",
+	"watches":  "Watch WatchKey WatchBucket Cache CacheKey",
 	"writes":   "values removals Modify GetOrCreate",
 	"values":   "Put Create Update",
 	"removals": "Delete Delete-if Purge",

@@ -485,8 +485,8 @@ func failures() []failure {
 				return s
 			},
 			want: []outcome{
-				{ops: "bucket Keys List Count Watch WatchBucket watching"},
-				{ops: "reads History WatchKey writes", is: []error{kvrt.ErrInvalidKey}, says: "more than 1024"},
+				{ops: "bucket Keys List Count Watch WatchBucket Cache watching"},
+				{ops: "reads History WatchKey CacheKey writes", is: []error{kvrt.ErrInvalidKey}, says: "more than 1024"},
 			},
 		},
 		{

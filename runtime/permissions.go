@@ -36,13 +36,13 @@
 //	GetRevision
 //	    one of $JS.API.DIRECT.GET.KV_BUCKET
 //	        or $JS.API.STREAM.MSG.GET.KV_BUCKET
-//	History, Watch of one key
+//	History, Watch of one key, Cache of one key
 //	    $JS.API.STREAM.INFO.KV_BUCKET
 //	    $JS.API.CONSUMER.CREATE.KV_BUCKET.*.$KV.BUCKET.KEY
 //	    $JS.API.CONSUMER.MSG.NEXT.KV_BUCKET.*
 //	    ($JS.API.CONSUMER.DELETE.KV_BUCKET.*)
 //	        without it, the server keeps the consumer for a minute
-//	Keys, List, Count, Watch
+//	Keys, List, Count, Watch, Cache
 //	    $JS.API.STREAM.INFO.KV_BUCKET
 //	    $JS.API.CONSUMER.CREATE.KV_BUCKET.*.$KV.BUCKET.FILTER
 //	    $JS.API.CONSUMER.MSG.NEXT.KV_BUCKET.*

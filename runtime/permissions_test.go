@@ -61,8 +61,8 @@ var permissions = []grants{
 		without: "the leader is asked more often"},
 	{ops: "Get with Linearizable", need: []string{writeReserved, directAny}},
 	{ops: "GetRevision", either: []string{directAny, leaderRead}},
-	{ops: "History, Watch of one key", need: []string{streamInfo, consumerKey, consumerNext}, may: []string{consumerDelete}, without: leftConsumer},
-	{ops: "Keys, List, Count, Watch", need: []string{streamInfo, consumerCreate, consumerNext}, may: []string{consumerDelete}, without: leftConsumer},
+	{ops: "History, Watch of one key, Cache of one key", need: []string{streamInfo, consumerKey, consumerNext}, may: []string{consumerDelete}, without: leftConsumer},
+	{ops: "Keys, List, Count, Watch, Cache", need: []string{streamInfo, consumerCreate, consumerNext}, may: []string{consumerDelete}, without: leftConsumer},
 	{ops: "Watch of the bucket", need: []string{streamInfo, consumerAny, consumerNext}, may: []string{consumerDelete}, without: leftConsumer},
 	{ops: "Compact", need: []string{streamInfo, consumerAny, consumerNext, streamPurge}, may: []string{consumerDelete}, without: leftConsumer},
 	{ops: "Put, Delete, Purge", need: []string{writeKey}},
@@ -77,6 +77,7 @@ var permissions = []grants{
 var called = map[string]string{
 	"Get with Linearizable":            "Linearizable",
 	"Watch of one key":                 "WatchKey",
+	"Cache of one key":                 "CacheKey",
 	"Watch of the bucket":              "WatchBucket",
 	"Delete and Purge with IfRevision": "Delete-if",
 }
