@@ -77,6 +77,7 @@ type streamInfo struct {
 		NumSubjects uint64 `json:"num_subjects"`
 	} `json:"state"`
 	Cluster *struct {
+		Name   string `json:"name"`
 		Leader string `json:"leader"`
 	} `json:"cluster"`
 }

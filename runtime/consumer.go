@@ -151,7 +151,9 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 		return err
 	}
 	c.incarnation, c.last = info.incarnation(), info.State.LastSeq
-	c.trusted = info.Cluster == nil || created.Cluster != nil && info.Cluster.Leader == created.Cluster.Leader
+	// A server without a cluster gives itself as the stream's leader (2.15), under no cluster's name.
+	c.trusted = info.Cluster == nil || info.Cluster.Name == "" ||
+		created.Cluster != nil && info.Cluster.Leader == created.Cluster.Leader
 	return nil
 }
 

@@ -363,3 +363,24 @@ func TestALargeWatchNeedsNoFlowControlGrant(t *testing.T) {
 	}
 	expect(t, w, "Synced")
 }
+
+// The position of a copy that ends before the end of the stream is told by a heartbeat; a server that
+// has all there is needs none.
+func TestACopyOfAFewKeysDoesNotWaitForAHeartbeat(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	put(t, s, "few", 1, 1)
+	put(t, s, "other", 1, 1)
+	const heartbeat = 20 * time.Millisecond
+	quickest := time.Hour
+	for range 50 {
+		start := time.Now()
+		n, err := s.order.Count(t.Context(), orderFilter{Tenant: new("few")}.selection())
+		if err != nil || n != 1 {
+			t.Fatal(n, err)
+		}
+		quickest = min(quickest, time.Since(start))
+	}
+	if quickest >= heartbeat {
+		t.Errorf("the quickest of 50 listings of one key took %v", quickest)
+	}
+}

@@ -1,0 +1,191 @@
+package kvrt_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/kvgen/kvgen/runtime/kvtest"
+)
+
+// fillCache writes n entries of 100 tenants, and returns the revision of the last one.
+func fillCache(tb testing.TB, js jetstream.JetStream, n int) (last uint64) {
+	tb.Helper()
+	var acks []jetstream.PubAckFuture
+	for id := range n {
+		data := fmt.Appendf(nil, `{"note":"the order of customer %d","total":%d}`, id, id)
+		ack, err := js.PublishAsync(fmt.Sprintf("$KV.SHOP.order.%s.%d", tenants[id%100], id), data)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if acks = append(acks, ack); len(acks) < 1000 && id+1 < n {
+			continue
+		}
+		for _, ack := range acks {
+			select {
+			case a := <-ack.Ok():
+				last = a.Sequence
+			case err := <-ack.Err():
+				tb.Fatal(err)
+			}
+		}
+		acks = acks[:0]
+	}
+	return last
+}
+
+const cacheEntries = 100_000
+
+func benchKey(i int) orderKey { return orderKey{tenants[i%100], uint64(i)} }
+
+var tenants = func() (names [100]string) {
+	for i := range names {
+		names[i] = fmt.Sprint("tenant", i)
+	}
+	return names
+}()
+
+// BenchmarkCacheGet reads 100,000 entries, alone and while 8 writers change them; reported beside the
+// time of a read is how much a second they write, and in the first case the memory of an entry: with
+// its key, its value (a string of 32 bytes and a number) and its share of the table.
+//
+//	go test ./runtime -run '^$' -bench CacheGet -benchmem
+func BenchmarkCacheGet(b *testing.B) {
+	js := kvtest.Start(b)
+	s := ensureShop(b, js, shopConfig())
+	last := fillCache(b, js, cacheEntries)
+	before := heap()
+	c := cache(b, s, orderFilter{})
+	if err := c.WaitFor(b.Context(), last); err != nil || c.Len() != cacheEntries {
+		b.Fatal(c.Len(), err)
+	}
+	bytes := float64(heap()-before) / cacheEntries
+	read := func(b *testing.B) {
+		b.ReportAllocs()
+		var reader atomic.Int64
+		b.RunParallel(func(pb *testing.PB) {
+			for i := int(reader.Add(31_337)); pb.Next(); i += 7919 {
+				if _, ok := c.Get(benchKey(i % cacheEntries)); !ok {
+					b.Error("not there")
+				}
+			}
+		})
+	}
+	b.Run("quiet", func(b *testing.B) {
+		read(b)
+		b.ReportMetric(bytes, "bytes/entry")
+	})
+	b.Run("8 writers", func(b *testing.B) {
+		ctx, cancel := context.WithCancel(b.Context())
+		var writers sync.WaitGroup
+		var writes atomic.Int64
+		for w := range 8 {
+			writers.Go(func() {
+				for i := w; ctx.Err() == nil; i += 7919 {
+					if _, err := s.order.Put(ctx, benchKey(i%cacheEntries), order{Total: int64(i)}); err == nil {
+						writes.Add(1)
+					}
+				}
+			})
+		}
+		for writes.Load() < 100 {
+			time.Sleep(time.Millisecond)
+		}
+		b.ResetTimer()
+		before := writes.Load()
+		read(b)
+		b.ReportMetric(float64(writes.Load()-before)/b.Elapsed().Seconds(), "writes/s")
+		b.StopTimer()
+		cancel()
+		writers.Wait()
+	})
+}
+
+// heap is what is in use after a collection.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// BenchmarkCacheStart fills a cache of 100,000 entries, against one watch of nats.go until its nil
+// marker, which decodes nothing and keeps nothing.
+//
+//	go test ./runtime -run '^$' -bench CacheStart
+func BenchmarkCacheStart(b *testing.B) {
+	js := kvtest.Start(b)
+	s := ensureShop(b, js, shopConfig())
+	fillCache(b, js, cacheEntries)
+	kv := plain(b, s)
+	b.Run("kvgen", func(b *testing.B) {
+		for range b.N {
+			c, err := s.order.Cache(b.Context(), orderFilter{}.selection())
+			if err != nil || c.Len() != cacheEntries {
+				b.Fatal(err)
+			}
+			b.StopTimer()
+			c.Close()
+			b.StartTimer()
+		}
+	})
+	b.Run("nats.go WatchAll", func(b *testing.B) {
+		for range b.N {
+			w, err := kv.WatchAll(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			n := 0
+			for e := range w.Updates() {
+				if e == nil {
+					break
+				}
+				n++
+			}
+			if n != cacheEntries {
+				b.Fatal(n)
+			}
+			b.StopTimer()
+			if err := w.Stop(); err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+		}
+	})
+}
+
+// BenchmarkManyCaches makes a thousand caches of ten entries each, and reports what one of them costs.
+//
+//	go test ./runtime -run '^$' -bench ManyCaches -benchtime 1x
+func BenchmarkManyCaches(b *testing.B) {
+	js := kvtest.Start(b)
+	s := ensureShop(b, js, shopConfig())
+	fillCache(b, js, 1000)
+	for range b.N {
+		const caches = 1000
+		bytes, goroutines := heap(), runtime.NumGoroutine()
+		all := make([]*orderCache, caches)
+		for i := range all {
+			c, err := s.order.Cache(b.Context(), orderFilter{Tenant: &tenants[i%100]}.selection())
+			if err != nil || c.Len() != 10 {
+				b.Fatal(c.Len(), err)
+			}
+			all[i] = c
+		}
+		b.StopTimer()
+		// The server runs in this process: its consumers, too, are in these figures.
+		b.ReportMetric(float64(heap()-bytes)/caches, "bytes/cache")
+		b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/caches, "goroutines/cache")
+		for _, c := range all {
+			c.Close()
+		}
+		b.StartTimer()
+	}
+}
