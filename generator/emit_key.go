@@ -239,6 +239,10 @@ func argumentParam(a *accessor, arg argument) *jen.Statement {
 		return jen.Id("key").Id(a.Key + "Key")
 	case argKeys:
 		return jen.Id("keys").Index().Id(a.Key + "Key")
+	case argKeySeq:
+		return jen.Id("keys").Qual("iter", "Seq").Types(jen.Id(a.Key + "Key"))
+	case argEntrySeq:
+		return jen.Id("entries").Qual("iter", "Seq2").Types(jen.Id(a.Key+"Key"), goType(a.Value))
 	case argFilter:
 		return jen.Id("filter").Id(a.Key + "Filter")
 	case argValue:
@@ -258,8 +262,10 @@ func argumentValue(a *accessor, arg argument) *jen.Statement {
 			return jen.Id(a.Key + "Key").Values()
 		}
 		return jen.Id("key")
-	case argKeys:
+	case argKeys, argKeySeq:
 		return jen.Id("keys")
+	case argEntrySeq:
+		return jen.Id("entries")
 	case argFilter:
 		return jen.Id("filter").Dot("selection").Call()
 	case argValue:
@@ -279,6 +285,8 @@ func results(a *accessor, r result) []jen.Code {
 		return []jen.Code{jen.Map(jen.Id(a.Key + "Key")).Add(entry), jen.Error()}
 	case resultDone:
 		return []jen.Code{jen.Error()}
+	case resultWritten:
+		return []jen.Code{jen.Id("written").Int(), jen.Err().Error()}
 	case resultKeys:
 		return []jen.Code{jen.Qual("iter", "Seq2").Types(jen.Id(a.Key+"Key"), jen.Error())}
 	case resultEntries:

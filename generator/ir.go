@@ -307,8 +307,10 @@ type accessor struct {
 type argument int
 
 const (
-	argKey argument = iota
-	argKeys
+	argKey      argument = iota
+	argKeys              // in a slice
+	argKeySeq            // keys in a sequence
+	argEntrySeq          // keys with values in a sequence
 	argFilter
 	argValue
 	argRevision
@@ -323,6 +325,7 @@ const (
 	resultEntry     result = iota
 	resultEntryMap         // entries by key
 	resultDone             // nothing but an error
+	resultWritten          // number of entries, named in the signature
 	resultKeys             // sequence of keys
 	resultEntries          // sequence of entries
 	resultCount            // number of keys

@@ -129,6 +129,14 @@ func operations(can ability) []operation {
 		add(readOp)
 	}
 	if can.read && !can.singleton {
+		readMany := operation{
+			Name: "GetMany", Doc: "returns the entries under those of the keys that have a value, up to 1,024 keys with one request.\nKeys that fail are a *kvrt.BulkError, and the others are returned with it.",
+			Args: []argument{argKeys}, Options: "ReadOption", Result: resultEntryMap,
+		}
+		if can.strong {
+			readMany.Options, readMany.Call = "StrongReadOption", "GetManyStrong"
+		}
+		add(readMany)
 		add(operation{
 			Name: "Keys", Doc: "yields the keys that have a value and that the filter selects, each once. An error ends it.",
 			Args: []argument{argFilter}, Result: resultKeys,
@@ -180,6 +188,16 @@ func operations(can ability) []operation {
 			Name: "Put", Doc: "stores value, whatever was there before." + within,
 			Args: []argument{argKey, argValue}, Options: ttl, Result: resultRevision,
 		})
+		if !can.singleton {
+			writeMany := operation{
+				Name: "PutMany", Doc: "stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not\natomic; a *kvrt.BulkError says what was not written." + within,
+				Args: []argument{argEntrySeq}, Options: "BulkOption", Result: resultWritten,
+			}
+			if can.ttl {
+				writeMany.Options, writeMany.Call = "TTLOption", "PutManyTTL"
+			}
+			add(writeMany)
+		}
 		add(operation{
 			Name: "Create", Doc: "stores value if there is none, else it returns kvrt.ErrExists." + within,
 			Args: []argument{argKey, argValue}, Options: ttl, Result: resultRevised,
@@ -195,6 +213,16 @@ func operations(can ability) []operation {
 		add(operation{
 			Name: "Purge", Doc: "is Delete that removes older revisions as well.",
 			Args: []argument{argKey}, Options: "DeleteOption", Result: resultRevised,
+		})
+	}
+	if can.write && !can.singleton {
+		add(operation{
+			Name: "DeleteMany", Doc: "stores a marker under each key, as PutMany stores values.",
+			Args: []argument{argKeySeq}, Options: "BulkOption", Result: resultCount,
+		})
+		add(operation{
+			Name: "PurgeMany", Doc: "is DeleteMany that removes older revisions as well.",
+			Args: []argument{argKeySeq}, Options: "BulkOption", Result: resultCount,
 		})
 	}
 	if can.read && can.write {

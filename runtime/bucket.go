@@ -32,6 +32,7 @@ type Bucket struct {
 	own           *ownWrites
 	barriers      barriers
 	noLeaderReads atomic.Bool // STREAM.MSG.GET was refused
+	noMultiGets   atomic.Bool // so were multi gets, or the server is too old for them
 }
 
 // incarnation tells a stream from another one of the same name: the time of its creation.

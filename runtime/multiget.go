@@ -25,7 +25,7 @@ const (
 // replica can speak for. at is the position as of which the others were read, all at that moment; 0
 // if there is none such.
 func (b *Bucket) latestPage(ctx context.Context, keys []string, o readOptions, all map[string]rawEntry) (rest []string, at uint64, err error) {
-	if !b.direct || o.linearizable {
+	if !b.direct || o.linearizable || b.noMultiGets.Load() {
 		return keys, 0, nil
 	}
 	floor := o.atLeast
@@ -39,7 +39,8 @@ func (b *Bucket) latestPage(ctx context.Context, keys []string, o readOptions, a
 	for tries, wait := 1, (backoff{}); ; tries++ {
 		entries, upTo, whole, err := b.multiGet(ctx, keys)
 		switch {
-		case errors.Is(err, ErrPermission):
+		case errors.Is(err, ErrPermission), errors.Is(err, ErrUnsupported):
+			b.noMultiGets.Store(true)
 			return keys, 0, nil
 		case err != nil && !passing(err):
 			return nil, 0, err
@@ -143,14 +144,17 @@ func (b *Bucket) multiGetOnce(ctx context.Context, request []byte, limit time.Du
 			return entries, upTo, pending != "" && pending != "0", g.stop(err)
 		case "404":
 			return nil, 0, false, g.stop(nil)
-		case "503":
-			return nil, 0, false, g.stop(connErr(nats.ErrNoResponders))
+		case "408": // "Empty Request": it does not know the field
+			return nil, 0, false, g.stop(wrapf(ErrUnsupported, "reading several keys together needs a server of 2.11"))
 		default:
 			return nil, 0, false, g.stop(fmt.Errorf("unexpected answer to a multi get: %s %s", status, msg.Header.Get("Description")))
 		}
 	}
-	if err = g.stop(err); errors.Is(err, ErrPermission) {
+	switch err = g.stop(err); {
+	case errors.Is(err, ErrPermission):
 		return nil, 0, false, err
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, 0, false, connErr(err)
 	}
 	return nil, 0, false, &lostError{connErr(err)}
 }

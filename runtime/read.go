@@ -15,7 +15,7 @@ import (
 // Linearizable.
 type StrongReadOption interface{ applyRead(*readOptions) }
 
-// ReadOption is an option of reads: AtLeast.
+// ReadOption is an option of reads: AtLeast, and OnProgress for GetMany.
 type ReadOption interface {
 	StrongReadOption
 	anyBucket()
@@ -24,6 +24,7 @@ type ReadOption interface {
 type readOptions struct {
 	atLeast      uint64
 	linearizable bool
+	progress     func(done, total int)
 }
 
 type atLeast uint64

@@ -18,21 +18,15 @@ func (b *Bucket) linearizableGet(ctx context.Context, key string) (rawEntry, err
 	if err != nil {
 		return rawEntry{}, fmt.Errorf("the barrier of a linearizable read: %w", err)
 	}
-	for wait := (backoff{}); ; {
-		entries, upTo, _, err := b.multiGet(ctx, []string{key, reservedKey})
-		raw, there := entries[key]
-		switch {
-		case err == nil && upTo >= barrier && !there:
-			return raw, ErrNotFound
-		case err == nil && upTo >= barrier:
-			return raw, nil
-		case err != nil && !passing(err):
-			return rawEntry{}, err
-		}
-		if !wait.sleep(ctx) {
-			return rawEntry{}, fmt.Errorf("%w: no replica has reached revision %d: %w", ErrUnavailable, barrier, ctx.Err())
-		}
+	entries, err := b.multiGetFrom(ctx, []string{key}, barrier)
+	if err != nil {
+		return rawEntry{}, err
 	}
+	raw, there := entries[key]
+	if !there {
+		return raw, ErrNotFound
+	}
+	return raw, nil
 }
 
 // writeBarrier stores a delete marker under the reserved key. One more than needed does no harm, so a

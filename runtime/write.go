@@ -14,11 +14,15 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// TTLOption is an option of writes to keys with `ttl:` in the schema.
-type TTLOption func(*writeOptions)
+// TTLOption is an option of writes to keys with `ttl:` in the schema: TTL, and OnProgress for PutMany.
+type TTLOption interface{ applyTTL(*writeOptions) }
+
+type ttlOption time.Duration
+
+func (d ttlOption) applyTTL(o *writeOptions) { o.ttl, o.ttlGiven = time.Duration(d), true }
 
 // TTL lets the entry expire d after this write, instead of what the schema says. At least a second.
-func TTL(d time.Duration) TTLOption { return func(o *writeOptions) { o.ttl, o.ttlGiven = d, true } }
+func TTL(d time.Duration) TTLOption { return ttlOption(d) }
 
 // DeleteOption is an option of Delete and Purge.
 type DeleteOption func(*writeOptions)
@@ -40,6 +44,7 @@ type writeOptions struct {
 	ttlGiven bool
 	revision uint64
 	guarded  bool
+	progress func(done, total int)
 }
 
 // write is one message to store.
@@ -112,7 +117,7 @@ func newWrite(key string, data []byte, invalid error, ttl time.Duration, opts []
 	}
 	o := writeOptions{ttl: ttl, ttlGiven: ttl != 0}
 	for _, opt := range opts {
-		opt(&o)
+		opt.applyTTL(&o)
 	}
 	if o.ttlGiven {
 		return w, w.setTTL(o.ttl)

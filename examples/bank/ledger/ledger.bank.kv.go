@@ -203,6 +203,12 @@ func (a AccountKV) Get(ctx context.Context, key AccountKey, opts ...kvrt.ReadOpt
 	return a.kv.Get(ctx, key, opts...)
 }
 
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a AccountKV) GetMany(ctx context.Context, keys []AccountKey, opts ...kvrt.ReadOption) (map[AccountKey]AccountEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
+}
+
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
 func (a AccountKV) Keys(ctx context.Context, filter AccountFilter) iter.Seq2[AccountKey, error] {
 	return a.kv.Keys(ctx, filter.selection())
@@ -234,6 +240,12 @@ func (a AccountKV) Put(ctx context.Context, key AccountKey, value Account) (revi
 	return a.kv.Put(ctx, key, value)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written.
+func (a AccountKV) PutMany(ctx context.Context, entries iter.Seq2[AccountKey, Account], opts ...kvrt.BulkOption) (written int, err error) {
+	return a.kv.PutMany(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists.
 func (a AccountKV) Create(ctx context.Context, key AccountKey, value Account) (uint64, error) {
 	return a.kv.Create(ctx, key, value)
@@ -252,6 +264,16 @@ func (a AccountKV) Delete(ctx context.Context, key AccountKey, opts ...kvrt.Dele
 // Purge is Delete that removes older revisions as well.
 func (a AccountKV) Purge(ctx context.Context, key AccountKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a AccountKV) DeleteMany(ctx context.Context, keys iter.Seq[AccountKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a AccountKV) PurgeMany(ctx context.Context, keys iter.Seq[AccountKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,
@@ -276,6 +298,12 @@ type TransferKV struct {
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a TransferKV) Get(ctx context.Context, key TransferKey, opts ...kvrt.ReadOption) (TransferEntry, error) {
 	return a.kv.Get(ctx, key, opts...)
+}
+
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a TransferKV) GetMany(ctx context.Context, keys []TransferKey, opts ...kvrt.ReadOption) (map[TransferKey]TransferEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -309,6 +337,12 @@ func (a TransferKV) Put(ctx context.Context, key TransferKey, value Transfer) (r
 	return a.kv.Put(ctx, key, value)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written.
+func (a TransferKV) PutMany(ctx context.Context, entries iter.Seq2[TransferKey, Transfer], opts ...kvrt.BulkOption) (written int, err error) {
+	return a.kv.PutMany(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists.
 func (a TransferKV) Create(ctx context.Context, key TransferKey, value Transfer) (uint64, error) {
 	return a.kv.Create(ctx, key, value)
@@ -327,6 +361,16 @@ func (a TransferKV) Delete(ctx context.Context, key TransferKey, opts ...kvrt.De
 // Purge is Delete that removes older revisions as well.
 func (a TransferKV) Purge(ctx context.Context, key TransferKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a TransferKV) DeleteMany(ctx context.Context, keys iter.Seq[TransferKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a TransferKV) PurgeMany(ctx context.Context, keys iter.Seq[TransferKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,

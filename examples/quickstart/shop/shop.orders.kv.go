@@ -317,6 +317,12 @@ func (a OrderKV) Get(ctx context.Context, key OrderKey, opts ...kvrt.ReadOption)
 	return a.kv.Get(ctx, key, opts...)
 }
 
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a OrderKV) GetMany(ctx context.Context, keys []OrderKey, opts ...kvrt.ReadOption) (map[OrderKey]OrderEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
+}
+
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
 func (a OrderKV) Keys(ctx context.Context, filter OrderFilter) iter.Seq2[OrderKey, error] {
 	return a.kv.Keys(ctx, filter.selection())
@@ -358,6 +364,12 @@ func (a OrderKV) Put(ctx context.Context, key OrderKey, value Order) (revision u
 	return a.kv.Put(ctx, key, value)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written.
+func (a OrderKV) PutMany(ctx context.Context, entries iter.Seq2[OrderKey, Order], opts ...kvrt.BulkOption) (written int, err error) {
+	return a.kv.PutMany(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists.
 func (a OrderKV) Create(ctx context.Context, key OrderKey, value Order) (uint64, error) {
 	return a.kv.Create(ctx, key, value)
@@ -376,6 +388,16 @@ func (a OrderKV) Delete(ctx context.Context, key OrderKey, opts ...kvrt.DeleteOp
 // Purge is Delete that removes older revisions as well.
 func (a OrderKV) Purge(ctx context.Context, key OrderKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a OrderKV) DeleteMany(ctx context.Context, keys iter.Seq[OrderKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a OrderKV) PurgeMany(ctx context.Context, keys iter.Seq[OrderKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,
@@ -400,6 +422,12 @@ type TotalKV struct {
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a TotalKV) Get(ctx context.Context, key TotalKey, opts ...kvrt.ReadOption) (TotalEntry, error) {
 	return a.kv.Get(ctx, key, opts...)
+}
+
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a TotalKV) GetMany(ctx context.Context, keys []TotalKey, opts ...kvrt.ReadOption) (map[TotalKey]TotalEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -443,6 +471,12 @@ func (a TotalKV) Put(ctx context.Context, key TotalKey, value int64) (revision u
 	return a.kv.Put(ctx, key, value)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written.
+func (a TotalKV) PutMany(ctx context.Context, entries iter.Seq2[TotalKey, int64], opts ...kvrt.BulkOption) (written int, err error) {
+	return a.kv.PutMany(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists.
 func (a TotalKV) Create(ctx context.Context, key TotalKey, value int64) (uint64, error) {
 	return a.kv.Create(ctx, key, value)
@@ -461,6 +495,16 @@ func (a TotalKV) Delete(ctx context.Context, key TotalKey, opts ...kvrt.DeleteOp
 // Purge is Delete that removes older revisions as well.
 func (a TotalKV) Purge(ctx context.Context, key TotalKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a TotalKV) DeleteMany(ctx context.Context, keys iter.Seq[TotalKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a TotalKV) PurgeMany(ctx context.Context, keys iter.Seq[TotalKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,
@@ -485,6 +529,12 @@ type PriceKV struct {
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a PriceKV) Get(ctx context.Context, key PriceKey, opts ...kvrt.ReadOption) (PriceEntry, error) {
 	return a.kv.Get(ctx, key, opts...)
+}
+
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a PriceKV) GetMany(ctx context.Context, keys []PriceKey, opts ...kvrt.ReadOption) (map[PriceKey]PriceEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -528,6 +578,12 @@ func (a PriceKV) Put(ctx context.Context, key PriceKey, value Money) (revision u
 	return a.kv.Put(ctx, key, value)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written.
+func (a PriceKV) PutMany(ctx context.Context, entries iter.Seq2[PriceKey, Money], opts ...kvrt.BulkOption) (written int, err error) {
+	return a.kv.PutMany(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists.
 func (a PriceKV) Create(ctx context.Context, key PriceKey, value Money) (uint64, error) {
 	return a.kv.Create(ctx, key, value)
@@ -546,6 +602,16 @@ func (a PriceKV) Delete(ctx context.Context, key PriceKey, opts ...kvrt.DeleteOp
 // Purge is Delete that removes older revisions as well.
 func (a PriceKV) Purge(ctx context.Context, key PriceKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a PriceKV) DeleteMany(ctx context.Context, keys iter.Seq[PriceKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a PriceKV) PurgeMany(ctx context.Context, keys iter.Seq[PriceKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,

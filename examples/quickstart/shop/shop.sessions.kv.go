@@ -152,6 +152,12 @@ func (a SessionKV) Get(ctx context.Context, key SessionKey, opts ...kvrt.ReadOpt
 	return a.kv.Get(ctx, key, opts...)
 }
 
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a SessionKV) GetMany(ctx context.Context, keys []SessionKey, opts ...kvrt.ReadOption) (map[SessionKey]SessionEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
+}
+
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
 func (a SessionKV) Keys(ctx context.Context, filter SessionFilter) iter.Seq2[SessionKey, error] {
 	return a.kv.Keys(ctx, filter.selection())
@@ -183,6 +189,12 @@ func (a SessionKV) Put(ctx context.Context, key SessionKey, value auth.Session, 
 	return a.kv.Put(ctx, key, value, opts...)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written. kvrt.TTL says how long it lives.
+func (a SessionKV) PutMany(ctx context.Context, entries iter.Seq2[SessionKey, auth.Session], opts ...kvrt.TTLOption) (written int, err error) {
+	return a.kv.PutManyTTL(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists. kvrt.TTL says how long it lives.
 func (a SessionKV) Create(ctx context.Context, key SessionKey, value auth.Session, opts ...kvrt.TTLOption) (uint64, error) {
 	return a.kv.Create(ctx, key, value, opts...)
@@ -201,6 +213,16 @@ func (a SessionKV) Delete(ctx context.Context, key SessionKey, opts ...kvrt.Dele
 // Purge is Delete that removes older revisions as well.
 func (a SessionKV) Purge(ctx context.Context, key SessionKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a SessionKV) DeleteMany(ctx context.Context, keys iter.Seq[SessionKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a SessionKV) PurgeMany(ctx context.Context, keys iter.Seq[SessionKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,

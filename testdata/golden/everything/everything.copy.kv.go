@@ -117,6 +117,12 @@ func (a CopyItemKV) Get(ctx context.Context, key ItemKey, opts ...kvrt.ReadOptio
 	return a.kv.Get(ctx, key, opts...)
 }
 
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a CopyItemKV) GetMany(ctx context.Context, keys []ItemKey, opts ...kvrt.ReadOption) (map[ItemKey]ItemEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
+}
+
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
 func (a CopyItemKV) Keys(ctx context.Context, filter ItemFilter) iter.Seq2[ItemKey, error] {
 	return a.kv.Keys(ctx, filter.selection())
@@ -154,6 +160,12 @@ type CopyTreeKV struct {
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a CopyTreeKV) Get(ctx context.Context, key TreeKey, opts ...kvrt.ReadOption) (TreeEntry, error) {
 	return a.kv.Get(ctx, key, opts...)
+}
+
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a CopyTreeKV) GetMany(ctx context.Context, keys []TreeKey, opts ...kvrt.ReadOption) (map[TreeKey]TreeEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -195,6 +207,12 @@ func (a CopyPlainKV) Get(ctx context.Context, key PlainKey, opts ...kvrt.ReadOpt
 	return a.kv.Get(ctx, key, opts...)
 }
 
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a CopyPlainKV) GetMany(ctx context.Context, keys []PlainKey, opts ...kvrt.ReadOption) (map[PlainKey]PlainEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
+}
+
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
 func (a CopyPlainKV) Keys(ctx context.Context, filter PlainFilter) iter.Seq2[PlainKey, error] {
 	return a.kv.Keys(ctx, filter.selection())
@@ -234,6 +252,12 @@ func (a CopyAffixKV) Get(ctx context.Context, key AffixKey, opts ...kvrt.ReadOpt
 	return a.kv.Get(ctx, key, opts...)
 }
 
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a CopyAffixKV) GetMany(ctx context.Context, keys []AffixKey, opts ...kvrt.ReadOption) (map[AffixKey]AffixEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
+}
+
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
 func (a CopyAffixKV) Keys(ctx context.Context, filter AffixFilter) iter.Seq2[AffixKey, error] {
 	return a.kv.Keys(ctx, filter.selection())
@@ -271,6 +295,12 @@ type CopyBlobKV struct {
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a CopyBlobKV) Get(ctx context.Context, key BlobKey, opts ...kvrt.ReadOption) (BlobEntry, error) {
 	return a.kv.Get(ctx, key, opts...)
+}
+
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a CopyBlobKV) GetMany(ctx context.Context, keys []BlobKey, opts ...kvrt.ReadOption) (map[BlobKey]BlobEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -333,6 +363,12 @@ type CopyMessageKV struct {
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a CopyMessageKV) Get(ctx context.Context, key MessageKey, opts ...kvrt.ReadOption) (MessageEntry, error) {
 	return a.kv.Get(ctx, key, opts...)
+}
+
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a CopyMessageKV) GetMany(ctx context.Context, keys []MessageKey, opts ...kvrt.ReadOption) (map[MessageKey]MessageEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -441,6 +477,12 @@ type CopySinkKV struct {
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a CopySinkKV) Get(ctx context.Context, key SinkKey, opts ...kvrt.ReadOption) (SinkEntry, error) {
 	return a.kv.Get(ctx, key, opts...)
+}
+
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a CopySinkKV) GetMany(ctx context.Context, keys []SinkKey, opts ...kvrt.ReadOption) (map[SinkKey]SinkEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.

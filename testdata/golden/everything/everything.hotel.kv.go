@@ -199,6 +199,12 @@ func (a HotelRoomKV) Get(ctx context.Context, key HotelRoomKey, opts ...kvrt.Rea
 	return a.kv.Get(ctx, key, opts...)
 }
 
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a HotelRoomKV) GetMany(ctx context.Context, keys []HotelRoomKey, opts ...kvrt.ReadOption) (map[HotelRoomKey]HotelRoomEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
+}
+
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
 func (a HotelRoomKV) Keys(ctx context.Context, filter HotelRoomFilter) iter.Seq2[HotelRoomKey, error] {
 	return a.kv.Keys(ctx, filter.selection())
@@ -230,6 +236,12 @@ func (a HotelRoomKV) Put(ctx context.Context, key HotelRoomKey, value string) (r
 	return a.kv.Put(ctx, key, value)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written.
+func (a HotelRoomKV) PutMany(ctx context.Context, entries iter.Seq2[HotelRoomKey, string], opts ...kvrt.BulkOption) (written int, err error) {
+	return a.kv.PutMany(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists.
 func (a HotelRoomKV) Create(ctx context.Context, key HotelRoomKey, value string) (uint64, error) {
 	return a.kv.Create(ctx, key, value)
@@ -248,6 +260,16 @@ func (a HotelRoomKV) Delete(ctx context.Context, key HotelRoomKey, opts ...kvrt.
 // Purge is Delete that removes older revisions as well.
 func (a HotelRoomKV) Purge(ctx context.Context, key HotelRoomKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a HotelRoomKV) DeleteMany(ctx context.Context, keys iter.Seq[HotelRoomKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a HotelRoomKV) PurgeMany(ctx context.Context, keys iter.Seq[HotelRoomKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,
@@ -272,6 +294,12 @@ type HotelHoldKV struct {
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a HotelHoldKV) Get(ctx context.Context, key HotelHoldKey, opts ...kvrt.ReadOption) (HotelHoldEntry, error) {
 	return a.kv.Get(ctx, key, opts...)
+}
+
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a HotelHoldKV) GetMany(ctx context.Context, keys []HotelHoldKey, opts ...kvrt.ReadOption) (map[HotelHoldKey]HotelHoldEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -305,6 +333,12 @@ func (a HotelHoldKV) Put(ctx context.Context, key HotelHoldKey, value string, op
 	return a.kv.Put(ctx, key, value, opts...)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written. kvrt.TTL says how long it lives.
+func (a HotelHoldKV) PutMany(ctx context.Context, entries iter.Seq2[HotelHoldKey, string], opts ...kvrt.TTLOption) (written int, err error) {
+	return a.kv.PutManyTTL(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists. kvrt.TTL says how long it lives.
 func (a HotelHoldKV) Create(ctx context.Context, key HotelHoldKey, value string, opts ...kvrt.TTLOption) (uint64, error) {
 	return a.kv.Create(ctx, key, value, opts...)
@@ -323,6 +357,16 @@ func (a HotelHoldKV) Delete(ctx context.Context, key HotelHoldKey, opts ...kvrt.
 // Purge is Delete that removes older revisions as well.
 func (a HotelHoldKV) Purge(ctx context.Context, key HotelHoldKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a HotelHoldKV) DeleteMany(ctx context.Context, keys iter.Seq[HotelHoldKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a HotelHoldKV) PurgeMany(ctx context.Context, keys iter.Seq[HotelHoldKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,

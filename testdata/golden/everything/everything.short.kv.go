@@ -198,6 +198,12 @@ func (a ShortLeaseKV) Get(ctx context.Context, key ShortLeaseKey, opts ...kvrt.R
 	return a.kv.Get(ctx, key, opts...)
 }
 
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a ShortLeaseKV) GetMany(ctx context.Context, keys []ShortLeaseKey, opts ...kvrt.ReadOption) (map[ShortLeaseKey]ShortLeaseEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
+}
+
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
 func (a ShortLeaseKV) Keys(ctx context.Context, filter ShortLeaseFilter) iter.Seq2[ShortLeaseKey, error] {
 	return a.kv.Keys(ctx, filter.selection())
@@ -229,6 +235,12 @@ func (a ShortLeaseKV) Put(ctx context.Context, key ShortLeaseKey, value string, 
 	return a.kv.Put(ctx, key, value, opts...)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written. kvrt.TTL says how long it lives.
+func (a ShortLeaseKV) PutMany(ctx context.Context, entries iter.Seq2[ShortLeaseKey, string], opts ...kvrt.TTLOption) (written int, err error) {
+	return a.kv.PutManyTTL(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists. kvrt.TTL says how long it lives.
 func (a ShortLeaseKV) Create(ctx context.Context, key ShortLeaseKey, value string, opts ...kvrt.TTLOption) (uint64, error) {
 	return a.kv.Create(ctx, key, value, opts...)
@@ -247,6 +259,16 @@ func (a ShortLeaseKV) Delete(ctx context.Context, key ShortLeaseKey, opts ...kvr
 // Purge is Delete that removes older revisions as well.
 func (a ShortLeaseKV) Purge(ctx context.Context, key ShortLeaseKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a ShortLeaseKV) DeleteMany(ctx context.Context, keys iter.Seq[ShortLeaseKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a ShortLeaseKV) PurgeMany(ctx context.Context, keys iter.Seq[ShortLeaseKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,
@@ -271,6 +293,12 @@ type ShortNoteKV struct {
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a ShortNoteKV) Get(ctx context.Context, key ShortNoteKey, opts ...kvrt.ReadOption) (ShortNoteEntry, error) {
 	return a.kv.Get(ctx, key, opts...)
+}
+
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a ShortNoteKV) GetMany(ctx context.Context, keys []ShortNoteKey, opts ...kvrt.ReadOption) (map[ShortNoteKey]ShortNoteEntry, error) {
+	return a.kv.GetMany(ctx, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -304,6 +332,12 @@ func (a ShortNoteKV) Put(ctx context.Context, key ShortNoteKey, value string, op
 	return a.kv.Put(ctx, key, value, opts...)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written. kvrt.TTL says how long it lives.
+func (a ShortNoteKV) PutMany(ctx context.Context, entries iter.Seq2[ShortNoteKey, string], opts ...kvrt.TTLOption) (written int, err error) {
+	return a.kv.PutManyTTL(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists. kvrt.TTL says how long it lives.
 func (a ShortNoteKV) Create(ctx context.Context, key ShortNoteKey, value string, opts ...kvrt.TTLOption) (uint64, error) {
 	return a.kv.Create(ctx, key, value, opts...)
@@ -322,6 +356,16 @@ func (a ShortNoteKV) Delete(ctx context.Context, key ShortNoteKey, opts ...kvrt.
 // Purge is Delete that removes older revisions as well.
 func (a ShortNoteKV) Purge(ctx context.Context, key ShortNoteKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a ShortNoteKV) DeleteMany(ctx context.Context, keys iter.Seq[ShortNoteKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a ShortNoteKV) PurgeMany(ctx context.Context, keys iter.Seq[ShortNoteKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,

@@ -1,0 +1,105 @@
+// PutMany, DeleteMany and PurgeMany: many writes, with a bounded number of them on their way.
+
+package kvrt
+
+import (
+	"context"
+	"iter"
+)
+
+// BulkOption is an option of PutMany, DeleteMany and PurgeMany: OnProgress.
+type BulkOption interface{ applyBulk(*writeOptions) }
+
+// PutMany stores the entries of a sequence, whatever was there, and returns how many it has written.
+// Hundreds are on their way at the same time, and the sequence is read no faster than they are
+// answered, so that memory does not grow with its length. It is not atomic. Of several entries with
+// the same key, the last one stays.
+//
+// What was not written is listed by a *BulkError. An entry that is refused before it is sent does not
+// keep the others from being written; when the bucket is full, gone or forbidden, or ctx ends, the
+// rest of the sequence is not read. After a lost connection the entries that were on their way are
+// Unknown, and the others follow when there is a connection again.
+//
+//go:noinline
+func (kv *KV[K, V]) PutMany(ctx context.Context, entries iter.Seq2[K, V], opts ...BulkOption) (written int, err error) {
+	return kv.putMany(ctx, entries, nil, bulkOptions(opts))
+}
+
+// PutManyTTL is PutMany with the options of keys with `ttl:` in the schema.
+//
+//go:noinline
+func (kv *KV[K, V]) PutManyTTL(ctx context.Context, entries iter.Seq2[K, V], opts ...TTLOption) (written int, err error) {
+	return kv.putMany(ctx, entries, opts, ttlOptions(opts))
+}
+
+//go:noinline
+func (kv *KV[K, V]) putMany(ctx context.Context, entries iter.Seq2[K, V], opts []TTLOption, o writeOptions) (written int, err error) {
+	var keys bulkKeys[K]
+	written, cause := kv.b.bulkWrite(ctx, "put many", o, keys.failure, func(p *pipeline) {
+		for key, value := range entries {
+			slot, ok := p.reserve()
+			if !ok {
+				return
+			}
+			keys.inFlight[slot] = key
+			w, err := kv.message(key, value, opts)
+			p.send(slot, &w, err)
+		}
+	})
+	return written, keys.failed.result("put many", kv.b.name, cause)
+}
+
+// DeleteMany stores a marker under each key of a sequence, as PutMany stores values.
+//
+//go:noinline
+func (kv *KV[K, V]) DeleteMany(ctx context.Context, keys iter.Seq[K], opts ...BulkOption) (deleted int, err error) {
+	return kv.removeMany(ctx, "delete many", keys, bulkOptions(opts), false)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+//
+//go:noinline
+func (kv *KV[K, V]) PurgeMany(ctx context.Context, keys iter.Seq[K], opts ...BulkOption) (purged int, err error) {
+	return kv.removeMany(ctx, "purge many", keys, bulkOptions(opts), true)
+}
+
+//go:noinline
+func (kv *KV[K, V]) removeMany(ctx context.Context, op string, keys iter.Seq[K], o writeOptions, purge bool) (removed int, err error) {
+	var kept bulkKeys[K]
+	removed, cause := kv.b.bulkWrite(ctx, op, o, kept.failure, func(p *pipeline) {
+		for key := range keys {
+			slot, ok := p.reserve()
+			if !ok {
+				return
+			}
+			kept.inFlight[slot] = key
+			name, err := kv.spec.Encode(key)
+			p.send(slot, marker(name, purge), err)
+		}
+	})
+	return removed, kept.failed.result(op, kv.b.name, cause)
+}
+
+// bulkKeys holds the keys of writes that are on their way, and of those that failed.
+type bulkKeys[K comparable] struct {
+	inFlight [window]K
+	failed   BulkError[K]
+}
+
+func (k *bulkKeys[K]) failure(slot int, kind bulkKind, err error) {
+	k.failed.failure(k.inFlight[slot], kind, err)
+}
+
+func bulkOptions(opts []BulkOption) (o writeOptions) {
+	for _, opt := range opts {
+		opt.applyBulk(&o)
+	}
+	return o
+}
+
+func ttlOptions(opts []TTLOption) (o writeOptions) {
+	for _, opt := range opts {
+		opt.applyTTL(&o)
+	}
+	return o
+}
