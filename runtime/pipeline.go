@@ -42,6 +42,9 @@ type pipeline struct {
 	backoff backoff
 	places  uint64
 
+	leaderless time.Time // since the server first told that there is no leader; zero since a write was stored
+	silences   int       // times that nothing was answered for long, since the last answer
+
 	written, done int
 	cause         error     // why no more is sent
 	moved         time.Time // when an answer came, or something was sent after nothing had been on its way
@@ -198,7 +201,7 @@ func (p *pipeline) take(msg *nats.Msg) {
 	}
 	s.sent = false
 	p.waiting--
-	p.moved = time.Now()
+	p.moved, p.silences = time.Now(), 0
 	revision, err := uint64(0), error(nil)
 	if msg.Header.Get(headerStatus) == "503" {
 		err = connErr(nats.ErrNoResponders)
@@ -208,7 +211,7 @@ func (p *pipeline) take(msg *nats.Msg) {
 	switch {
 	case err == nil:
 		p.b.own.add(s.key, revision)
-		p.backoff = backoff{}
+		p.backoff, p.leaderless = backoff{}, time.Time{}
 		p.written++
 		p.supersede(s)
 		p.release(slot)
@@ -254,7 +257,8 @@ func (p *pipeline) sendAgain() {
 	}
 }
 
-// noLeader waits a while, and returns an error if there is no point in another attempt.
+// noLeader waits until there is a leader, and returns an error if there is no point in another attempt:
+// no leader for the default timeout, unless ctx has a deadline of its own.
 func (p *pipeline) noLeader() error {
 	ctx, cancel := p.b.withTimeout(p.ctx)
 	defer cancel()
@@ -262,7 +266,11 @@ func (p *pipeline) noLeader() error {
 		p.stop(err)
 		return err
 	}
-	if time.Since(p.moved) > p.b.timeout || !p.backoff.sleep(p.ctx) {
+	if p.leaderless.IsZero() {
+		p.leaderless = time.Now()
+	}
+	_, limited := p.ctx.Deadline()
+	if !p.backoff.sleep(p.ctx) || !limited && time.Since(p.leaderless) > p.b.timeout {
 		err := fmt.Errorf("%w: %w", ErrUnavailable, nats.ErrNoResponders)
 		if p.ctx.Err() != nil {
 			err = fmt.Errorf("%w: %w", err, p.ctx.Err())
@@ -284,8 +292,11 @@ func (p *pipeline) look() {
 		p.reconnect()
 	case p.denied():
 	case time.Since(p.moved) > p.b.timeout:
+		// What went to a leader that stopped is never answered; what is sent now may be.
 		err := fmt.Errorf("%w: no answer for %v", ErrUnavailable, p.b.timeout)
-		p.stop(err)
+		if p.silences++; p.silences > 1 {
+			p.stop(err)
+		}
 		p.giveUp(err)
 	}
 }

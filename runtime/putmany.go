@@ -17,8 +17,8 @@ type BulkOption interface{ applyBulk(*writeOptions) }
 //
 // What was not written is listed by a *BulkError. An entry that is refused before it is sent does not
 // keep the others from being written; when the bucket is full, gone or forbidden, or ctx ends, the
-// rest of the sequence is not read. After a lost connection the entries that were on their way are
-// Unknown, and the others follow when there is a connection again.
+// rest of the sequence is not read. After a lost connection, or when a leader has stopped, the entries
+// that were on their way are Unknown, and the others follow as soon as they can.
 //
 //go:noinline
 func (kv *KV[K, V]) PutMany(ctx context.Context, entries iter.Seq2[K, V], opts ...BulkOption) (written int, err error) {
