@@ -805,6 +805,12 @@ func (a ItemKV) Get(ctx context.Context, key ItemKey, opts ...kvrt.StrongReadOpt
 	return a.kv.GetStrong(ctx, key, opts...)
 }
 
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a ItemKV) GetMany(ctx context.Context, keys []ItemKey, opts ...kvrt.StrongReadOption) (map[ItemKey]ItemEntry, error) {
+	return a.kv.GetManyStrong(ctx, keys, opts...)
+}
+
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
 func (a ItemKV) Keys(ctx context.Context, filter ItemFilter) iter.Seq2[ItemKey, error] {
 	return a.kv.Keys(ctx, filter.selection())
@@ -846,6 +852,12 @@ func (a ItemKV) Put(ctx context.Context, key ItemKey, value Item) (revision uint
 	return a.kv.Put(ctx, key, value)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written.
+func (a ItemKV) PutMany(ctx context.Context, entries iter.Seq2[ItemKey, Item], opts ...kvrt.BulkOption) (written int, err error) {
+	return a.kv.PutMany(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists.
 func (a ItemKV) Create(ctx context.Context, key ItemKey, value Item) (uint64, error) {
 	return a.kv.Create(ctx, key, value)
@@ -864,6 +876,16 @@ func (a ItemKV) Delete(ctx context.Context, key ItemKey, opts ...kvrt.DeleteOpti
 // Purge is Delete that removes older revisions as well.
 func (a ItemKV) Purge(ctx context.Context, key ItemKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a ItemKV) DeleteMany(ctx context.Context, keys iter.Seq[ItemKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a ItemKV) PurgeMany(ctx context.Context, keys iter.Seq[ItemKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,
@@ -888,6 +910,12 @@ type TreeKV struct {
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a TreeKV) Get(ctx context.Context, key TreeKey, opts ...kvrt.StrongReadOption) (TreeEntry, error) {
 	return a.kv.GetStrong(ctx, key, opts...)
+}
+
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a TreeKV) GetMany(ctx context.Context, keys []TreeKey, opts ...kvrt.StrongReadOption) (map[TreeKey]TreeEntry, error) {
+	return a.kv.GetManyStrong(ctx, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -931,6 +959,12 @@ func (a TreeKV) Put(ctx context.Context, key TreeKey, value string) (revision ui
 	return a.kv.Put(ctx, key, value)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written.
+func (a TreeKV) PutMany(ctx context.Context, entries iter.Seq2[TreeKey, string], opts ...kvrt.BulkOption) (written int, err error) {
+	return a.kv.PutMany(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists.
 func (a TreeKV) Create(ctx context.Context, key TreeKey, value string) (uint64, error) {
 	return a.kv.Create(ctx, key, value)
@@ -949,6 +983,16 @@ func (a TreeKV) Delete(ctx context.Context, key TreeKey, opts ...kvrt.DeleteOpti
 // Purge is Delete that removes older revisions as well.
 func (a TreeKV) Purge(ctx context.Context, key TreeKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a TreeKV) DeleteMany(ctx context.Context, keys iter.Seq[TreeKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a TreeKV) PurgeMany(ctx context.Context, keys iter.Seq[TreeKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,
@@ -973,6 +1017,12 @@ type PlainKV struct {
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a PlainKV) Get(ctx context.Context, key PlainKey, opts ...kvrt.StrongReadOption) (PlainEntry, error) {
 	return a.kv.GetStrong(ctx, key, opts...)
+}
+
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a PlainKV) GetMany(ctx context.Context, keys []PlainKey, opts ...kvrt.StrongReadOption) (map[PlainKey]PlainEntry, error) {
+	return a.kv.GetManyStrong(ctx, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -1016,6 +1066,12 @@ func (a PlainKV) Put(ctx context.Context, key PlainKey, value int64) (revision u
 	return a.kv.Put(ctx, key, value)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written.
+func (a PlainKV) PutMany(ctx context.Context, entries iter.Seq2[PlainKey, int64], opts ...kvrt.BulkOption) (written int, err error) {
+	return a.kv.PutMany(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists.
 func (a PlainKV) Create(ctx context.Context, key PlainKey, value int64) (uint64, error) {
 	return a.kv.Create(ctx, key, value)
@@ -1034,6 +1090,16 @@ func (a PlainKV) Delete(ctx context.Context, key PlainKey, opts ...kvrt.DeleteOp
 // Purge is Delete that removes older revisions as well.
 func (a PlainKV) Purge(ctx context.Context, key PlainKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a PlainKV) DeleteMany(ctx context.Context, keys iter.Seq[PlainKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a PlainKV) PurgeMany(ctx context.Context, keys iter.Seq[PlainKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,
@@ -1058,6 +1124,12 @@ type AffixKV struct {
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a AffixKV) Get(ctx context.Context, key AffixKey, opts ...kvrt.StrongReadOption) (AffixEntry, error) {
 	return a.kv.GetStrong(ctx, key, opts...)
+}
+
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a AffixKV) GetMany(ctx context.Context, keys []AffixKey, opts ...kvrt.StrongReadOption) (map[AffixKey]AffixEntry, error) {
+	return a.kv.GetManyStrong(ctx, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -1101,6 +1173,12 @@ func (a AffixKV) Put(ctx context.Context, key AffixKey, value time.Duration) (re
 	return a.kv.Put(ctx, key, value)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written.
+func (a AffixKV) PutMany(ctx context.Context, entries iter.Seq2[AffixKey, time.Duration], opts ...kvrt.BulkOption) (written int, err error) {
+	return a.kv.PutMany(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists.
 func (a AffixKV) Create(ctx context.Context, key AffixKey, value time.Duration) (uint64, error) {
 	return a.kv.Create(ctx, key, value)
@@ -1119,6 +1197,16 @@ func (a AffixKV) Delete(ctx context.Context, key AffixKey, opts ...kvrt.DeleteOp
 // Purge is Delete that removes older revisions as well.
 func (a AffixKV) Purge(ctx context.Context, key AffixKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a AffixKV) DeleteMany(ctx context.Context, keys iter.Seq[AffixKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a AffixKV) PurgeMany(ctx context.Context, keys iter.Seq[AffixKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,
@@ -1143,6 +1231,12 @@ type BlobKV struct {
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a BlobKV) Get(ctx context.Context, key BlobKey, opts ...kvrt.StrongReadOption) (BlobEntry, error) {
 	return a.kv.GetStrong(ctx, key, opts...)
+}
+
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a BlobKV) GetMany(ctx context.Context, keys []BlobKey, opts ...kvrt.StrongReadOption) (map[BlobKey]BlobEntry, error) {
+	return a.kv.GetManyStrong(ctx, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -1186,6 +1280,12 @@ func (a BlobKV) Put(ctx context.Context, key BlobKey, value Blob) (revision uint
 	return a.kv.Put(ctx, key, value)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written.
+func (a BlobKV) PutMany(ctx context.Context, entries iter.Seq2[BlobKey, Blob], opts ...kvrt.BulkOption) (written int, err error) {
+	return a.kv.PutMany(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists.
 func (a BlobKV) Create(ctx context.Context, key BlobKey, value Blob) (uint64, error) {
 	return a.kv.Create(ctx, key, value)
@@ -1204,6 +1304,16 @@ func (a BlobKV) Delete(ctx context.Context, key BlobKey, opts ...kvrt.DeleteOpti
 // Purge is Delete that removes older revisions as well.
 func (a BlobKV) Purge(ctx context.Context, key BlobKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a BlobKV) DeleteMany(ctx context.Context, keys iter.Seq[BlobKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a BlobKV) PurgeMany(ctx context.Context, keys iter.Seq[BlobKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,
@@ -1299,6 +1409,12 @@ func (a MessageKV) Get(ctx context.Context, key MessageKey, opts ...kvrt.StrongR
 	return a.kv.GetStrong(ctx, key, opts...)
 }
 
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
+// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+func (a MessageKV) GetMany(ctx context.Context, keys []MessageKey, opts ...kvrt.StrongReadOption) (map[MessageKey]MessageEntry, error) {
+	return a.kv.GetManyStrong(ctx, keys, opts...)
+}
+
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
 func (a MessageKV) Keys(ctx context.Context, filter MessageFilter) iter.Seq2[MessageKey, error] {
 	return a.kv.Keys(ctx, filter.selection())
@@ -1340,6 +1456,12 @@ func (a MessageKV) Put(ctx context.Context, key MessageKey, value *wrapperspb.St
 	return a.kv.Put(ctx, key, value)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written.
+func (a MessageKV) PutMany(ctx context.Context, entries iter.Seq2[MessageKey, *wrapperspb.StringValue], opts ...kvrt.BulkOption) (written int, err error) {
+	return a.kv.PutMany(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists.
 func (a MessageKV) Create(ctx context.Context, key MessageKey, value *wrapperspb.StringValue) (uint64, error) {
 	return a.kv.Create(ctx, key, value)
@@ -1358,6 +1480,16 @@ func (a MessageKV) Delete(ctx context.Context, key MessageKey, opts ...kvrt.Dele
 // Purge is Delete that removes older revisions as well.
 func (a MessageKV) Purge(ctx context.Context, key MessageKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a MessageKV) DeleteMany(ctx context.Context, keys iter.Seq[MessageKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a MessageKV) PurgeMany(ctx context.Context, keys iter.Seq[MessageKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // Modify calls fn with the entry and stores the value that fn leaves in it, guarded by the revision read,
@@ -1552,6 +1684,12 @@ func (a SinkKV) Put(ctx context.Context, key SinkKey, value float32) (revision u
 	return a.kv.Put(ctx, key, value)
 }
 
+// PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
+// atomic; a *kvrt.BulkError says what was not written.
+func (a SinkKV) PutMany(ctx context.Context, entries iter.Seq2[SinkKey, float32], opts ...kvrt.BulkOption) (written int, err error) {
+	return a.kv.PutMany(ctx, entries, opts...)
+}
+
 // Create stores value if there is none, else it returns kvrt.ErrExists.
 func (a SinkKV) Create(ctx context.Context, key SinkKey, value float32) (uint64, error) {
 	return a.kv.Create(ctx, key, value)
@@ -1570,6 +1708,16 @@ func (a SinkKV) Delete(ctx context.Context, key SinkKey, opts ...kvrt.DeleteOpti
 // Purge is Delete that removes older revisions as well.
 func (a SinkKV) Purge(ctx context.Context, key SinkKey, opts ...kvrt.DeleteOption) (uint64, error) {
 	return a.kv.Purge(ctx, key, opts...)
+}
+
+// DeleteMany stores a marker under each key, as PutMany stores values.
+func (a SinkKV) DeleteMany(ctx context.Context, keys iter.Seq[SinkKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.DeleteMany(ctx, keys, opts...)
+}
+
+// PurgeMany is DeleteMany that removes older revisions as well.
+func (a SinkKV) PurgeMany(ctx context.Context, keys iter.Seq[SinkKey], opts ...kvrt.BulkOption) (int, error) {
+	return a.kv.PurgeMany(ctx, keys, opts...)
 }
 
 // DocumentCache is a local copy of the entry document in bucket MAIN_{env}_{region}.
