@@ -22,7 +22,11 @@ const (
 	pullBytes   = 4 << 20          // and their bytes, at least one message
 	pullBacklog = 2*pullBatch + 64 // room for what two pulls can bring, heartbeats included
 
-	fastHeartbeat = 20 * time.Millisecond // while the end of the initial copy is awaited
+	// While the end of the initial copy is awaited. With deliver policy last_per_subject, the server
+	// (2.15, getNextMsg) goes on past a key that has vanished since the consumer was created at the next
+	// heartbeat only: 900 such keys take 900 heartbeats.
+	holeHeartbeat = time.Millisecond
+	fastHeartbeat = 20 * time.Millisecond // where the last pull brought nothing: the server lags behind
 	fastExpiry    = 2 * time.Second
 	slowHeartbeat = time.Second
 	slowExpiry    = 30 * time.Second
@@ -51,6 +55,7 @@ type consumer struct {
 	refused chan error // by the server, if the connection has an ErrorHandler
 	unawait func()
 	fast    bool // heartbeats are fast
+	moved   bool // the position, since the last pull
 	maxSize int
 
 	reconnects  uint64 // of the connection at attach
@@ -60,6 +65,7 @@ type consumer struct {
 	trusted     bool   // the consumer runs on the stream's leader: it has all that was acknowledged
 	pending     uint64 // messages to come, when the consumer was created
 	received    uint64 // consumer sequence of the last message
+	position    uint64 // stream sequence of the last message or heartbeat
 	outstanding int    // messages asked for and not received
 	heard       time.Time
 }
@@ -85,7 +91,7 @@ func (b *Bucket) attach(ctx context.Context, filter string, start startPolicy, h
 	}
 	c := &consumer{
 		b: b, name: "kvgen_" + operationID(), filter: b.stored + filter, inbox: b.nc.NewInbox(),
-		msgs: make(chan *nats.Msg, pullBacklog), timer: time.NewTimer(checkEvery), fast: true,
+		msgs: make(chan *nats.Msg, pullBacklog), timer: time.NewTimer(checkEvery), fast: true, moved: true,
 		maxSize: max(pullBytes, int(b.nc.MaxPayload())+64<<10), reconnects: b.nc.Stats().Reconnects, lastErr: b.nc.LastError(), heard: time.Now(),
 	}
 	c.refused = make(chan error, 1)
@@ -170,9 +176,13 @@ func (c *consumer) close() {
 // pull asks for more messages.
 func (c *consumer) pull() error {
 	heartbeat, expiry := slowHeartbeat, slowExpiry
-	if c.fast {
+	switch {
+	case c.fast && c.moved:
+		heartbeat, expiry = holeHeartbeat, fastExpiry
+	case c.fast:
 		heartbeat, expiry = fastHeartbeat, fastExpiry
 	}
+	c.moved = false
 	batch := pullBatch - c.outstanding
 	request := fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d,"expires":%d,"idle_heartbeat":%d}`,
 		batch, c.maxSize, expiry, heartbeat)
@@ -208,6 +218,8 @@ func (c *consumer) next(ctx context.Context) (delivery, error) {
 		if status != "" && len(msg.Data) == 0 {
 			d, ok, err := c.control(status, msg)
 			if err != nil || ok {
+				c.moved = c.moved || d.sequence > c.position
+				c.position = max(c.position, d.sequence)
 				return d, err
 			}
 			continue
@@ -220,7 +232,7 @@ func (c *consumer) next(ctx context.Context) (delivery, error) {
 		if received != c.received+1 {
 			return delivery{}, &detachedError{fmt.Sprintf("message %d follows %d", received, c.received)}
 		}
-		c.received = received
+		c.received, c.position, c.moved = received, d.sequence, true
 		return d, nil
 	}
 }
