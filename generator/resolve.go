@@ -260,8 +260,8 @@ func (r *resolver) resolve(use goUse) {
 		fail("go-type-missing", fmt.Sprintf("package %q cannot be loaded: %s", ref.ImportPath, firstError(pkg)), r.missingHint(pkg))
 		return
 	}
-	if message := r.unusable(pkg); message != "" {
-		fail("go-type-invalid", message, "")
+	if message, hint := r.unusable(pkg); message != "" {
+		fail("go-type-invalid", message, hint)
 		return
 	}
 	obj := pkg.Types.Scope().Lookup(ref.Name)
@@ -281,13 +281,13 @@ func (r *resolver) resolve(use goUse) {
 }
 
 // unusable tells why a generated file cannot import pkg, if so.
-func (r *resolver) unusable(pkg *packages.Package) string {
+func (r *resolver) unusable(pkg *packages.Package) (message, hint string) {
 	self := r.types.self
 	if pkg.PkgPath == self {
-		return ""
+		return "", ""
 	}
 	if pkg.Name == "main" {
-		return fmt.Sprintf("%q is a command (package main), which cannot be imported", pkg.PkgPath)
+		return fmt.Sprintf("%q is a command (package main), which cannot be imported", pkg.PkgPath), "move the type to a package of its own"
 	}
 	elems := strings.Split(pkg.PkgPath, "/")
 	for i, elem := range slices.Backward(elems) {
@@ -296,16 +296,17 @@ func (r *resolver) unusable(pkg *packages.Package) string {
 			continue
 		}
 		if self == "" || self != root && !strings.HasPrefix(self, root+"/") {
-			return fmt.Sprintf("%q is internal: the package that is generated here may not import it", pkg.PkgPath)
+			return fmt.Sprintf("%q is internal: the package that is generated here may not import it", pkg.PkgPath), "move the type out of internal, or generate into a folder that may import it"
 		}
 		break
 	}
 	for _, imp := range pkg.Imports {
 		if self != "" && imp.PkgPath == self {
-			return fmt.Sprintf("%q imports %q, the package that is generated here: Go has no import cycles", pkg.PkgPath, self)
+			return fmt.Sprintf("%q imports %q, the package that is generated here: Go has no import cycles", pkg.PkgPath, self),
+				"move the type to a package that does not need the generated one, or generate into the package of the type"
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // unfit tells why obj is not a type, or not a value, that generated code can name.
@@ -319,7 +320,7 @@ func unfit(obj types.Object, value bool) (problem, hint string) {
 	}
 	name, ok := obj.(*types.TypeName)
 	if !ok {
-		return "is " + kindOf(obj) + ", not a type", ""
+		return "is " + kindOf(obj) + ", not a type", "name the type of its values"
 	}
 	t := types.Unalias(name.Type())
 	generic, ok := name.Type().(interface{ TypeParams() *types.TypeParamList })
@@ -334,7 +335,7 @@ func unfit(obj types.Object, value bool) (problem, hint string) {
 			return "is not a valid type: its package does not compile", ""
 		}
 	case *types.Chan, *types.Signature:
-		return "is " + describe(t) + ", which cannot be stored", ""
+		return "is " + describe(t) + ", which cannot be stored", "name a type of data"
 	}
 	return "", ""
 }

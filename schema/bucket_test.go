@@ -171,6 +171,7 @@ package: func
 1:1 file-name: a schema file cannot be named "Shop": the part before .kv.yaml is made of a-z, 0-9, _ and -, and begins with a letter or digit
   hint: rename the file
 2:10 invalid-package: "func" cannot be the name of a Go package: it is a keyword of Go
+  hint: by convention it is a short word of lower-case letters: shop
 1:1 file-name: b/shop.kv.yaml and a/shop.kv.yaml would generate the same files into one folder
   hint: rename one of them, or generate them into folders of their own
   a/shop.kv.yaml:1:1: the other schema

@@ -3,6 +3,8 @@
 
 package schema
 
+import "fmt"
+
 // Check completes the schemas that generate into one folder, and returns everything that is wrong with
 // them beyond what Load reported. Schemas that Load found errors in are welcome: what is missing from
 // them is passed over.
@@ -32,13 +34,14 @@ func Check(files []*File) []Diagnostic {
 }
 
 func newChecker() *checker {
-	return &checker{types: map[*File]map[string]*Type{}, found: map[*File]*collected{}}
+	return &checker{types: map[*File]map[string]*Type{}, found: map[*File]*collected{}, meant: map[*Type]bool{}}
 }
 
 // checker is the state of one Check.
 type checker struct {
 	files []*File
 	types map[*File]map[string]*Type // by the names the files give them; the first one of a name
+	meant map[*Type]bool             // that a misspelt name probably stands for
 	found map[*File]*collected
 }
 
@@ -65,6 +68,9 @@ func related(f *File, pos Pos, message string) Related {
 
 // didYouMean returns a hint with the candidate nearest to name, or else the other hint.
 func didYouMean(name string, candidates []string, otherwise string) string {
+	if near := synonym(name, candidates); near != "" {
+		return fmt.Sprintf("it is called %q here", near)
+	}
 	if near := Suggest(name, candidates); near != "" {
 		return `did you mean "` + near + `"?`
 	}

@@ -56,7 +56,7 @@ func (c *checker) checkServerNames(f *File) {
 		if other := first[name.String()]; other != nil {
 			c.report(f, "duplicate-bucket-name", b.ServerName.Pos,
 				fmt.Sprintf("buckets %q and %q are both %q on the server", other.Name.Value, b.Name.Value, b.ServerName.Value),
-				"give one of them another name:", related(f, other.ServerName.Pos, "the other bucket is here"))
+				"give one of them another name on the server with name:", related(f, other.ServerName.Pos, "the other bucket is here"))
 			continue
 		}
 		first[name.String()] = b
@@ -73,7 +73,7 @@ func (c *checker) countAccessors(f *File) bool {
 			if b.KeysFrom != nil {
 				pos = b.KeysFromName.Pos
 			}
-			c.report(f, "file-size", pos, fmt.Sprintf("with this bucket the file has more than %d keys, those counted of each bucket that shares them", maxAccessors), splitHint)
+			c.report(f, "file-size", pos, fmt.Sprintf("with bucket %q the file has more than %d keys; those that keys_from shares count in each bucket", b.Name.Value, maxAccessors), splitHint)
 			return false
 		}
 	}

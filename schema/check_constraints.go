@@ -101,7 +101,7 @@ func (c *checker) limit(f *File, field *Field, name string, raw Setting[string])
 	case durationNumber:
 		d, ok := parseDuration(raw.Value)
 		if !ok {
-			return refuse("is not a duration", "write it as 30s, 15m, 72h or 7d")
+			return refuse("is not a duration", durationHint(raw.Value))
 		}
 		return Setting[string]{strconv.FormatInt(int64(d), 10), raw.Pos}
 	case floatNumber:

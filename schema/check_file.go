@@ -27,7 +27,7 @@ func (c *checker) checkFiles() {
 		}
 		name := f.Package.Value
 		if problem := packageNameProblem(name); problem != "" {
-			c.report(f, "invalid-package", f.Package.Pos, fmt.Sprintf("%q cannot be the name of a Go package: %s", name, problem), "")
+			c.report(f, "invalid-package", f.Package.Pos, fmt.Sprintf("%q cannot be the name of a Go package: %s", name, problem), packageHint(name))
 			continue
 		}
 		switch {
@@ -41,6 +41,20 @@ func (c *checker) checkFiles() {
 	}
 }
 
+// packageHint is a name of a package that is near to one that is none.
+func packageHint(name string) string {
+	better := strings.ToLower(strings.Map(func(r rune) rune {
+		if r < 0x80 && (r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') {
+			return r
+		}
+		return -1
+	}, name))
+	if better == name || packageNameProblem(better) != "" {
+		return "by convention it is a short word of lower-case letters: shop"
+	}
+	return fmt.Sprintf("write %q", better)
+}
+
 // checkFileName refuses a name that the go command would leave out of some builds.
 func (c *checker) checkFileName(f *File) {
 	start := Pos{Line: 1, Column: 1, EndColumn: 1}
@@ -48,6 +62,15 @@ func (c *checker) checkFileName(f *File) {
 		c.report(f, "file-name", start,
 			fmt.Sprintf("a schema file cannot be named %q: the part before .kv.yaml is made of a-z, 0-9, _ and -, and begins with a letter or digit", f.Name),
 			"rename the file")
+		return
+	}
+	if isDeviceName(f.Name) {
+		c.report(f, "file-name", start, fmt.Sprintf("a schema file cannot be named %q: Windows takes %s.kv.go for a device", f.Name, f.Name), "rename the file")
+		return
+	}
+	if n := len(f.Name); n > maxNameLength {
+		c.report(f, "file-name", start, fmt.Sprintf("the name of the schema file has %d bytes before .kv.yaml", n),
+			fmt.Sprintf("rename the file; at most %d leave room for the names of buckets in those of the generated files", maxNameLength))
 		return
 	}
 	suffix := fileSuffix(f.Name)

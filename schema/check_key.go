@@ -47,6 +47,7 @@ func (c *checker) resolveParam(f *File, p *Param) {
 			hint = fmt.Sprintf("values of type %s can be stored, but not be part of a key; ", name) + hint
 		} else {
 			hint = didYouMean(name, append(slices.Clone(paramTypes), enums...), hint)
+			c.mean(f, name, enums)
 		}
 		c.report(f, "unknown-param-type", p.TypeText.Pos, fmt.Sprintf("unknown type %q of parameter %q", name, p.Name.Value), hint)
 	case t.Kind == EnumType:

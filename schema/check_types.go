@@ -46,8 +46,16 @@ func (c *checker) resolve(f *File, e *TypeExpr) {
 			continue
 		}
 		declared := typeNames(f, StructType, EnumType, GoType)
+		c.mean(f, name, declared)
 		hint := didYouMean(name, append(declared, builtinNames...), c.knownTypes(f, name, declared))
 		c.report(f, "unknown-type", e.Text.Pos, fmt.Sprintf("unknown type %q", name), hint)
+	}
+}
+
+// mean notes the declared type that a misspelt name probably stands for: it is not unused.
+func (c *checker) mean(f *File, name string, declared []string) {
+	if t := c.types[f][Suggest(name, declared)]; t != nil {
+		c.meant[t] = true
 	}
 }
 
@@ -227,7 +235,7 @@ func (c *checker) warnUnused(f *File) {
 		return
 	}
 	for _, t := range f.Types {
-		if !used[t] {
+		if !used[t] && !c.meant[t] {
 			c.report(f, "unused-type", t.Name.Pos, fmt.Sprintf("type %q is declared, but no key and no other type uses it", t.Name.Value), "use it, or remove it")
 		}
 	}

@@ -123,8 +123,8 @@ func (l *loader) decodePlacement(n *yaml.Node) *Placement {
 func (l *loader) decodeRepublish(key Text, n *yaml.Node) *Republish {
 	r := &Republish{}
 	seen := l.fields("republish", n, []fieldReader{
-		{"source", l.into(&r.Source)},
-		{"destination", l.into(&r.Destination)},
+		{"source", l.subject(&r.Source, subjectFilter)},
+		{"destination", l.subject(&r.Destination, subjectMapping)},
 		{"headers_only", func(key Text, n *yaml.Node) { r.HeadersOnly = l.boolean(key.Value, n).Value }},
 	})
 	if n.Kind == yaml.MappingNode && !seen.has("destination") {
@@ -152,8 +152,8 @@ func (l *loader) decodeMirror(key Text, n *yaml.Node) *Mirror {
 	m := &Mirror{Pos: key.Pos}
 	seen := l.fields("mirror", n, []fieldReader{
 		{"bucket", l.otherBucket(&m.Bucket)},
-		{"domain", l.into(&m.Domain)},
-		{"api_prefix", l.into(&m.APIPrefix)},
+		{"domain", l.serverWord(&m.Domain, "a JetStream domain")},
+		{"api_prefix", l.subject(&m.APIPrefix, plainSubject)},
 	})
 	if n.Kind == yaml.MappingNode && !seen.has("bucket") {
 		l.report("missing-field", key.Pos, "mirror has no bucket", "name the bucket to copy: mirror: {bucket: ORDERS}")
@@ -166,10 +166,10 @@ func (l *loader) decodeSource(n *yaml.Node) *Source {
 	s := &Source{Pos: l.text.place(n)}
 	seen := l.fields("a source", n, []fieldReader{
 		{"bucket", l.otherBucket(&s.Bucket)},
-		{"stream", l.into(&s.Stream)},
-		{"filter", l.into(&s.Filter)},
-		{"domain", l.into(&s.Domain)},
-		{"api_prefix", l.into(&s.APIPrefix)},
+		{"stream", l.serverWord(&s.Stream, "a stream")},
+		{"filter", l.subject(&s.Filter, subjectFilter)},
+		{"domain", l.serverWord(&s.Domain, "a JetStream domain")},
+		{"api_prefix", l.subject(&s.APIPrefix, plainSubject)},
 		{"transforms", func(key Text, n *yaml.Node) {
 			l.list(key.Value, "transforms: [{source: \"a.>\", destination: \"b.>\"}]", n, func(item *yaml.Node) {
 				s.Transforms = append(s.Transforms, l.decodeTransform(item))
@@ -189,7 +189,7 @@ func (l *loader) decodeSource(n *yaml.Node) *Source {
 
 func (l *loader) decodeTransform(n *yaml.Node) Transform {
 	var t Transform
-	seen := l.fields("a transform", n, []fieldReader{{"source", l.into(&t.Source)}, {"destination", l.into(&t.Destination)}})
+	seen := l.fields("a transform", n, []fieldReader{{"source", l.subject(&t.Source, subjectFilter)}, {"destination", l.subject(&t.Destination, subjectMapping)}})
 	for _, name := range []string{"source", "destination"} {
 		if (n.Kind == yaml.MappingNode || isNull(n)) && !seen.has(name) {
 			l.report("missing-field", l.text.place(n), "a transform has no "+name, "write {source: \"a.>\", destination: \"b.>\"}")

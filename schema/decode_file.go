@@ -34,7 +34,7 @@ func (l *loader) decodeFile(n *yaml.Node) {
 	switch {
 	case !seen.has("kvgen"):
 		l.report("missing-field", start, "the schema has no kvgen", "begin with kvgen: "+version)
-	case n.Content[0].Value != "kvgen":
+	case seen["kvgen"] != start:
 		l.report("kvgen-first", seen["kvgen"], "kvgen is not the first field", "move it to the top: it says in which version of the language the rest is written")
 	}
 	if !seen.has("package") {

@@ -82,7 +82,9 @@ func (l *loader) namedType(e *TypeExpr) bool {
 		return true
 	}
 	message, hint := quote(s)+" is not a type", "write a type such as string, []T, map[string]T, the name of one under types, or import/path.Name"
-	switch {
+	switch meant := synonym(s, builtinNames); {
+	case meant != "":
+		hint = fmt.Sprintf("it is called %q here", meant)
 	case s == "":
 		message, hint = "a type is missing here", "write the type that it is of: string"
 	case strings.HasPrefix(s, "map["):

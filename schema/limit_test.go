@@ -70,8 +70,8 @@ func TestASchemaThatIsTooLargeIsRefused(t *testing.T) {
 	for name, test := range map[string]struct{ source, rule, message string }{
 		"values":        {"types: {S: {enum: [" + strings.Repeat("a,", maxYAMLNodes) + "a]}}\n", "file-size", "the file has more than 100000 values"},
 		"far too many":  {"types: {S: {enum: [" + strings.Repeat("a,", 3*maxYAMLNodes) + "a]}}\n", "file-size", "the file has far more than 100000 values"},
-		"keys":          {"buckets:\n  b:\n    keys:\n" + repeat(maxAccessors+1, "      k%[1]d: {pattern: k%[1]d, value: int}\n"), "file-size", "with this bucket the file has more than 10000 keys, those counted of each bucket that shares them"},
-		"shared keys":   {"buckets:\n  b:\n    keys:\n" + repeat(200, "      k%[1]d: {pattern: k%[1]d, value: int}\n") + repeat(50, "  c%d: {keys_from: b}\n"), "file-size", "with this bucket the file has more than 10000 keys, those counted of each bucket that shares them"},
+		"keys":          {"buckets:\n  b:\n    keys:\n" + repeat(maxAccessors+1, "      k%[1]d: {pattern: k%[1]d, value: int}\n"), "file-size", `with bucket "b" the file has more than 10000 keys; those that keys_from shares count in each bucket`},
+		"shared keys":   {"buckets:\n  b:\n    keys:\n" + repeat(200, "      k%[1]d: {pattern: k%[1]d, value: int}\n") + repeat(50, "  c%d: {keys_from: b}\n"), "file-size", `with bucket "c49" the file has more than 10000 keys; those that keys_from shares count in each bucket`},
 		"a name":        {"types: {" + strings.Repeat("a", 101) + ": {enum: [a]}}\n", "invalid-name", `the name "` + strings.Repeat("a", 80) + `"… in types has 101 bytes`},
 		"a word":        {"types: {S: {enum: [" + strings.Repeat("a", 1025) + "]}}\n", "invalid-word", `a word of enum "S" has 1025 bytes`},
 		"a wire name":   {"types: {S: {fields: {a: {type: int, json: " + strings.Repeat("a", 1025) + "}}}}\n", "invalid-wire-name", `field "a" cannot be called "` + strings.Repeat("a", 102) + `…" in JSON: it has 1025 bytes, and may have 1024`},

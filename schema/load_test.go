@@ -185,7 +185,7 @@ func TestWhatIsMissingAtTheTopIsReportedAtTheFirstField(t *testing.T) {
 2:8 <v2> unknown-version: version "v2" of the language is not known
   hint: allowed is: v1
 `)
-	expectLoad(t, "- a\n", "1:1 <-> wrong-type: the schema must be a mapping, not a list\n")
+	expectLoad(t, "- a\n", "1:1 <-> wrong-type: the schema must be a mapping, not a list\n  hint: its fields are: kvgen, package, description, types, buckets\n")
 	expectLoad(t, "\ufeffkvgen: v1\npackage: shop\n", "")
 }
 
@@ -233,8 +233,6 @@ types:
   hint: add one: pattern: "order.{tenant}.{id:uint64}"
 13:7 <l> missing-field: key "l" has no value
   hint: add the type of its values: value: string
-14:7 <m> missing-field: key "m" has no pattern
-  hint: add one: pattern: "order.{tenant}.{id:uint64}"
 14:7 <m> missing-field: key "m" has no value
   hint: add the type of its values: value: string
 14:11 <patern> unknown-field: unknown field "patern" in key "m"
@@ -292,6 +290,7 @@ buckets:
 2:10 <[shop]> wrong-type: package must be a text, not a list
   hint: if it is meant as text, quote it: "[shop]"
 4:15 <[a]> wrong-type: fields of type "A" must be a mapping, not a list
+  hint: write NAME: VALUE, one to a line, or {NAME: VALUE, …}
 5:19 <[string]> wrong-type: field "b" must be a type, not a list
   hint: a list type is written with quotes: "[]string"
 5:39 <[]> wrong-type: field "c" must be a type, not a list
@@ -308,12 +307,14 @@ buckets:
 7:23 <~> missing-field: a word of type "D" has no value
   hint: give it one, or remove it; for the text null, write "null"
 8:6 <Order> wrong-type: type "E" must be a mapping, not "Order"
+  hint: its fields are: description, go_name, fields, enum, go
 11:14 <[1]> wrong-type: history must be a number, not a list
 12:10 <{}> wrong-type: ttl must be a duration, not a mapping
 13:16 <[1]> wrong-type: max_bytes must be a size, not a list
 14:14 <[file]> wrong-type: storage must be file or memory, not a list
 15:18 <{a: b}> wrong-type: compression must be true or false, not a mapping
 16:16 <east> wrong-type: placement must be a mapping, not "east"
+  hint: its fields are: cluster, tags
 17:19 <[b]> wrong-type: metadata "a" must be a text, not a list
   hint: if it is meant as text, quote it: "[b]"
 17:24 <c> missing-field: metadata "c" has no value
@@ -325,6 +326,7 @@ buckets:
 20:37 <{a: b}> wrong-type: value must be a type, not a mapping
 20:52 <[json]> wrong-type: codec must be json, text, raw, binary or proto, not a list
 21:10 <[]> wrong-type: key "l" must be a mapping, not a list
+  hint: its fields are: pattern, description, value, codec, access, ttl, escape, go_name, params
 `)
 }
 

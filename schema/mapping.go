@@ -16,7 +16,7 @@ type fieldReader struct {
 	read func(key Text, value *yaml.Node)
 }
 
-// given holds the places of the fields that a mapping has, with or without a value.
+// given holds the places of the fields that a mapping has, with or without a value, or misspelt.
 type given map[string]Pos
 
 // has reports whether one of the fields is there.
@@ -28,8 +28,8 @@ func (g given) has(name string) bool {
 // fields walks a mapping whose fields are those of the readers. where names it in messages:
 // `bucket "orders"`. No value at all counts as a mapping without fields.
 func (l *loader) fields(where string, n *yaml.Node, readers []fieldReader) given {
-	seen := given{}
-	if !l.isMapping(where, n) {
+	seen, meant := given{}, given{}
+	if !l.isMapping(where, n, readers...) {
 		return seen
 	}
 	l.pairs(where, n, func(key Text, value *yaml.Node) {
@@ -45,22 +45,40 @@ func (l *loader) fields(where string, n *yaml.Node, readers []fieldReader) given
 			}
 			return
 		}
-		names := make([]string, len(readers))
-		for i, r := range readers {
-			names[i] = r.name
+		names := fieldNames(readers)
+		near := Suggest(key.Value, names)
+		if _, twice := meant[near]; near != "" && !twice {
+			meant[near] = key.Pos
 		}
 		l.report("unknown-field", key.Pos, fmt.Sprintf("unknown field %s in %s", quote(key.Value), where),
 			didYouMean(key.Value, names, "allowed are: "+strings.Join(names, ", ")))
 	})
+	for name, pos := range meant { // so that nobody says it is missing
+		if !seen.has(name) {
+			seen[name] = pos
+		}
+	}
 	return seen
 }
 
+func fieldNames(readers []fieldReader) []string {
+	names := make([]string, len(readers))
+	for i, r := range readers {
+		names[i] = r.name
+	}
+	return names
+}
+
 // isMapping reports whether n can be walked as a mapping, which nothing at all can as well.
-func (l *loader) isMapping(where string, n *yaml.Node) bool {
+func (l *loader) isMapping(where string, n *yaml.Node, readers ...fieldReader) bool {
 	if n.Kind == yaml.MappingNode || isNull(n) {
 		return true
 	}
-	l.report("wrong-type", l.text.place(n), fmt.Sprintf("%s must be a mapping, not %s", where, kindName(n)), "")
+	hint := "write NAME: VALUE, one to a line, or {NAME: VALUE, …}"
+	if len(readers) > 0 {
+		hint = "its fields are: " + strings.Join(fieldNames(readers), ", ")
+	}
+	l.report("wrong-type", l.text.place(n), fmt.Sprintf("%s must be a mapping, not %s", where, kindName(n)), hint)
 	return false
 }
 

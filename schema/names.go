@@ -77,6 +77,16 @@ func fileSuffix(name string) string {
 	return ""
 }
 
+// isDeviceName reports whether Windows takes a file of that name, whatever follows after a dot, for a device.
+func isDeviceName(name string) bool {
+	switch name {
+	case "con", "prn", "aux", "nul":
+		return true
+	}
+	port, number := name[:max(0, len(name)-1)], name[max(0, len(name)-1):]
+	return (port == "com" || port == "lpt") && number >= "0" && number <= "9"
+}
+
 // isSystem reports whether name is a GOOS, of now, the past or the future, as
 // listed in internal/syslist of Go 1.26.
 func isSystem(name string) bool {

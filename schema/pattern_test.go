@@ -215,5 +215,6 @@ buckets:
 10:51 <zzz> unknown-field: unknown field "zzz" in parameter "a"
   hint: allowed are: go_name, description
 11:47 <[a]> wrong-type: params of key "n" must be a mapping, not a list
+  hint: write NAME: VALUE, one to a line, or {NAME: VALUE, …}
 `)
 }

@@ -96,6 +96,27 @@ package: myshop
 `,
 	},
 	{
+		ID:      "invalid-subject",
+		Summary: "A subject, or another name that the server takes, is not valid.",
+		Explanation: `A subject has tokens that are separated by single dots, without white space; * stands for one token and
+> for all that follow. In a destination, {{wildcard(1)}} or $1 stands for a token that * took in the source. The
+name of a stream or of a JetStream domain is one token.`,
+		Bad: `
+buckets:
+  orders:
+    republish: {source: ">", destination: "repub orders.>"}
+    keys:
+      total: {pattern: total, value: int64}
+`,
+		Good: `
+buckets:
+  orders:
+    republish: {source: ">", destination: "repub.orders.>"}
+    keys:
+      total: {pattern: total, value: int64}
+`,
+	},
+	{
 		ID:      "name-collision",
 		Summary: "Two things would have the same name in Go.",
 		Explanation: `Key order generates OrderKey, ParseOrderKey, OrderFilter, OrderEntry, OrderEvent, OrderKV and

@@ -249,8 +249,9 @@ func (l *loader) word(rule, what string, n *yaml.Node, words ...string) (int, Te
 		}
 	}
 	hint := "allowed are: " + strings.Join(words, ", ")
-	if near := Suggest(t.Value, words); near != "" {
-		hint = fmt.Sprintf("did you mean %q? %s", near, hint)
+	if near := didYouMean(t.Value, words, ""); near != "" {
+		hint = strings.TrimPrefix(near+"; ", "; ") + hint
+		hint = strings.Replace(hint, "?; ", "? ", 1)
 	}
 	l.report(rule, t.Pos, fmt.Sprintf("%s cannot be %s", what, quote(t.Value)), hint)
 	return -1, t

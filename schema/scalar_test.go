@@ -129,7 +129,7 @@ func TestDurationsAreThoseOfGoOrDays(t *testing.T) {
 
 func TestClosedSetsSayWhatIsAllowed(t *testing.T) {
 	for text, want := range map[string]string{
-		"storage: disk":          `unknown-value: storage cannot be "disk" (allowed are: file, memory)`,
+		"storage: disk":          `unknown-value: storage cannot be "disk" (it is called "file" here; allowed are: file, memory)`,
 		"storage: Memory":        `unknown-value: storage cannot be "Memory" (did you mean "memory"? allowed are: file, memory)`,
 		"access: raed":           `unknown-value: access cannot be "raed" (did you mean "read"? allowed are: readwrite, read, write)`,
 		"replicas: 6":            `replicas-range: 6 replicas are not possible (allowed are: 1, 3, 5)`,

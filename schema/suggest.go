@@ -2,7 +2,10 @@
 
 package schema
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // maxCandidates is how many names are compared with a mistyped one: there may be many of both.
 const maxCandidates = 2000
@@ -21,6 +24,54 @@ func Suggest(name string, candidates []string) string {
 		}
 	}
 	return best
+}
+
+// synonym returns the candidate that another word stands for elsewhere: in SQL, in other languages, among
+// the settings of other tools; or "".
+func synonym(word string, candidates []string) string {
+	meant := ""
+	switch strings.ToLower(word) {
+	case "str", "text", "varchar", "char":
+		meant = "string"
+	case "integer", "number", "long", "bigint":
+		meant = "int64"
+	case "short", "smallint":
+		meant = "int16"
+	case "byte":
+		meant = "uint8"
+	case "boolean":
+		meant = "bool"
+	case "double", "float", "real":
+		meant = "float64"
+	case "blob", "binary", "[]byte", "bytearray":
+		meant = "bytes"
+	case "timestamp", "datetime":
+		meant = "time"
+	case "interval":
+		meant = "duration"
+	case "any", "object", "interface{}", "rawmessage":
+		meant = "json"
+	case "guid":
+		meant = "uuid"
+	case "ro", "r", "readonly", "read-only", "read_only":
+		meant = "read"
+	case "wo", "w", "writeonly", "write-only", "write_only":
+		meant = "write"
+	case "rw", "read-write", "read_write", "all":
+		meant = "readwrite"
+	case "disk", "files", "filesystem":
+		meant = "file"
+	case "ram", "mem":
+		meant = "memory"
+	case "protobuf", "pb", "protobuffer":
+		meant = "proto"
+	case "off", "no", "false":
+		meant = "none"
+	}
+	if slices.Contains(candidates, meant) {
+		return meant
+	}
+	return ""
 }
 
 // distance is the number of letters to insert, delete, replace or swap with their neighbour to turn a into b.

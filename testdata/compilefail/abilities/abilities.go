@@ -22,6 +22,9 @@ func writeOnlyKey(ctx context.Context, b *everything.MainBucket, key everything.
 	_, _ = b.Sink.Get(ctx, key) // ERROR: b.Sink.Get undefined (type everything.SinkKV has no field or method Get)
 	_, _ = b.Sink.Watch(ctx)    // ERROR: b.Sink.Watch undefined (type everything.SinkKV has no field or method Watch)
 	_ = b.Sink.GetOrCreate      // ERROR: b.Sink.GetOrCreate undefined (type everything.SinkKV has no field or method GetOrCreate)
+	_ = b.Sink.Modify           // ERROR: b.Sink.Modify undefined (type everything.SinkKV has no field or method Modify)
+	_ = b.Sink.Cache            // ERROR: b.Sink.Cache undefined (type everything.SinkKV has no field or method Cache)
+	_ = b.Sink.List             // ERROR: b.Sink.List undefined (type everything.SinkKV has no field or method List)
 	_ = b.Sink.Cache            // ERROR: b.Sink.Cache undefined (type everything.SinkKV has no field or method Cache)
 }
 
@@ -29,6 +32,14 @@ func mirror(ctx context.Context, b *everything.CopyBucket, key everything.TreeKe
 	_, _ = b.Tree.Get(ctx, key)
 	_, _ = b.Tree.Put(ctx, key, "x") // ERROR: b.Tree.Put undefined (type everything.CopyTreeKV has no field or method Put)
 	_, _ = b.Tree.Purge(ctx, key)    // ERROR: b.Tree.Purge undefined (type everything.CopyTreeKV has no field or method Purge)
+}
+
+func cachesAreForReadingOneKey(ctx context.Context, main *everything.MainBucket) {
+	var cache *everything.TreeCache
+	cache, _ = main.Tree.Cache(ctx, everything.TreeFilter{})
+	_, _ = cache.Get(everything.BlobKey{})               // ERROR: cannot use everything.BlobKey{} (value of struct type everything.BlobKey) as everything.TreeKey value in argument to cache.Get
+	_ = cache.Put                                        // ERROR: cache.Put undefined (type *everything.TreeCache has no field or method Put
+	_, _ = main.Seen.Cache(ctx, everything.TreeFilter{}) // ERROR: cannot use everything.TreeFilter{} (value of struct type everything.TreeFilter) as kvrt.CacheOption value in argument to main.Seen.Cache
 }
 
 func noHistory(ctx context.Context, b *everything.ShortBucket, key everything.ShortNoteKey) {
