@@ -33,7 +33,6 @@ type pipeline struct {
 	report  func(done, total int) // progress; may be nil
 
 	inbox   string
-	sub     *nats.Subscription
 	answers chan *nats.Msg
 	slots   [window]inFlight
 	free    []int
