@@ -25,7 +25,6 @@ func writeOnlyKey(ctx context.Context, b *everything.MainBucket, key everything.
 	_ = b.Sink.Modify           // ERROR: b.Sink.Modify undefined (type everything.SinkKV has no field or method Modify)
 	_ = b.Sink.Cache            // ERROR: b.Sink.Cache undefined (type everything.SinkKV has no field or method Cache)
 	_ = b.Sink.List             // ERROR: b.Sink.List undefined (type everything.SinkKV has no field or method List)
-	_ = b.Sink.Cache            // ERROR: b.Sink.Cache undefined (type everything.SinkKV has no field or method Cache)
 }
 
 func mirror(ctx context.Context, b *everything.CopyBucket, key everything.TreeKey) {
