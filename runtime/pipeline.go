@@ -122,6 +122,9 @@ func (p *pipeline) send(slot int, w *write, invalidity error) {
 		return
 	}
 	p.publish(slot)
+	if p.places%window == 0 && p.overtaken() {
+		p.denied()
+	}
 	for p.waiting > 0 && p.cause == nil {
 		select {
 		case msg := <-p.answers:
@@ -130,6 +133,12 @@ func (p *pipeline) send(slot int, w *write, invalidity error) {
 			return
 		}
 	}
+}
+
+// overtaken reports whether a write is not answered while those of several windows after it are. While
+// answers come, nothing else notices a write that the server refused to its connection only.
+func (p *pipeline) overtaken() bool {
+	return slices.ContainsFunc(p.slots[:], func(s inFlight) bool { return s.sent && p.places-s.place >= 4*window })
 }
 
 // drain waits until every write has been answered or given up.
