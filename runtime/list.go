@@ -154,7 +154,7 @@ func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, hea
 			c, err = b.attach(attachCtx, filter, start, headersOnly)
 			cancel()
 			if err != nil && (position == 0 || !Retryable(err)) {
-				return incomplete(position, err)
+				return incomplete(ctx, position, err)
 			}
 		}
 		if c != nil {
@@ -173,11 +173,11 @@ func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, hea
 			c.close()
 			c = nil
 			if !detached(err) {
-				return incomplete(position, err)
+				return incomplete(ctx, position, err)
 			}
 		}
 		if _, limited := ctx.Deadline(); !limited && time.Since(progress) > b.timeout+silenceLimit || !wait.sleep(ctx) {
-			return incomplete(position, err)
+			return incomplete(ctx, position, err)
 		}
 	}
 }
@@ -204,9 +204,9 @@ func (c *consumer) scan(ctx context.Context, position *uint64, visit func(*rawEn
 	}
 }
 
-// incomplete says of a scan's error that something had been visited.
-func incomplete(position uint64, err error) error {
-	if position == 0 && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+// incomplete says of a scan's error that something had been visited, or that there was no time for it.
+func incomplete(ctx context.Context, position uint64, err error) error {
+	if position == 0 && ctx.Err() == nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return fmt.Errorf("%w: ended at revision %d: %w", ErrIncomplete, position, err)

@@ -202,6 +202,14 @@ func (b *Bucket) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if created.Cluster != nil {
+		// Its leader answered. The leader of the servers, who is asked what buckets there are, may learn of it later.
+		for wait := (backoff{}); wait.tries < 10; {
+			if _, err := b.info(ctx); !errors.Is(err, ErrBucketNotFound) || !wait.sleep(ctx) {
+				break
+			}
+		}
+	}
 	return b.settle(&created)
 }
 
