@@ -5,6 +5,7 @@ package kvrt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -169,11 +170,35 @@ func (b *Bucket) do(ctx context.Context, op, key string, f func(context.Context)
 // doUntimed is do for operations that last as long as their ctx.
 func (b *Bucket) doUntimed(ctx context.Context, op, key string, f func(context.Context) error) error {
 	if b.intercept == nil {
-		return b.wrap(op, key, f(ctx))
+		return b.wrap(op, key, run(ctx, f))
 	}
 	return b.intercept(ctx, Call{op, b.name, key}, func(ctx context.Context) error {
-		return b.wrap(op, key, f(ctx))
+		return b.wrap(op, key, run(ctx, f))
 	})
+}
+
+// run calls f. One that had begun and ran out of time has met a server that was not available, wherever
+// it noticed.
+func run(ctx context.Context, f func(context.Context) error) error {
+	began := ctx.Err() == nil
+	err := f(ctx)
+	if _, ok := err.(callerError); ok || !began {
+		return err
+	}
+	return late(err)
+}
+
+// late adds to the error of a deadline what it means, unless it says.
+func late(err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	for _, said := range []error{ErrUnavailable, ErrUnknownOutcome, ErrContention, ErrIncomplete, ErrPermission, ErrInvalidKey, ErrInvalidValue, ErrDecode} {
+		if errors.Is(err, said) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // callerError carries an error of a caller's function through wrap unchanged.

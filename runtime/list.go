@@ -143,6 +143,9 @@ func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, hea
 		wait        backoff
 		progress    = time.Now()
 	)
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: nothing was read: %w", ErrIncomplete, err)
+	}
 	defer func() {
 		if c != nil {
 			c.close()
@@ -209,5 +212,5 @@ func incomplete(ctx context.Context, position uint64, err error) error {
 	if position == 0 && ctx.Err() == nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fmt.Errorf("%w: ended at revision %d: %w", ErrIncomplete, position, err)
+	return fmt.Errorf("%w: ended at revision %d: %w", ErrIncomplete, position, late(err))
 }
