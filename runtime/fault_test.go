@@ -36,11 +36,16 @@ type proxy struct {
 
 func startProxy(t *testing.T, s *kvtest.Server) *proxy {
 	t.Helper()
+	return startProxyTo(t, strings.TrimPrefix(s.URL(), "nats://"))
+}
+
+func startProxyTo(t *testing.T, target string) *proxy {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: l, target: strings.TrimPrefix(s.URL(), "nats://")}
+	p := &proxy{listener: l, target: target}
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		_ = l.Close()

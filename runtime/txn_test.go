@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -498,28 +496,7 @@ func TestGuardsOnABucketWithoutRollups(t *testing.T) {
 
 // The application is in another account than the bucket, behind a prefix of its own.
 func TestTransactionsThroughAnImport(t *testing.T) {
-	config := filepath.Join(t.TempDir(), "server.conf")
-	if err := os.WriteFile(config, []byte(`accounts {
-		STORE {
-			jetstream: enabled
-			users: [{user: store, password: x}]
-			exports: [{service: "$JS.API.>", response: stream}, {service: "$KV.>"}]
-		}
-		APP {
-			users: [{user: app, password: x}]
-			imports: [
-				{service: {account: STORE, subject: "$JS.API.>"}, to: "$JS.store.API.>"}
-				{service: {account: STORE, subject: "$KV.>"}, to: "$JS.store.API.$KV.>"}
-			]
-		}
-	}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := server.ProcessConfigFile(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := kvtest.StartServer(t, func(o *server.Options) { o.Accounts, o.Users = parsed.Accounts, parsed.Users })
+	srv := twoAccounts(t)
 	ctx := within(t, time.Minute)
 	there := ensureShop(t, srv.Connect(t, nats.UserInfo("store", "x")), txnConfig(1))
 	put(t, there, "a", 1, 7)
