@@ -1,0 +1,3 @@
+package health
+
+//go:generate go tool kvgen health.kv.yaml
