@@ -66,7 +66,7 @@ func (d *dashboard) ensure(t *testing.T) {
 func (d *dashboard) start(t *testing.T) {
 	t.Helper()
 	d.server.Start(t)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		_, err := d.services.Service.Count(t.Context(), health.ServiceFilter{})
 		if err == nil {
 			return
@@ -134,7 +134,7 @@ func (s *stream) next() event {
 
 func (s *stream) waitFor(what string, wanted func(event) bool) event {
 	s.t.Helper()
-	patience := time.After(30 * time.Second)
+	late := time.After(patience)
 	for {
 		select {
 		case ev, ok := <-s.events:
@@ -144,7 +144,7 @@ func (s *stream) waitFor(what string, wanted func(event) bool) event {
 			if wanted(ev) {
 				return ev
 			}
-		case <-patience:
+		case <-late:
 			s.t.Fatal("no", what)
 		}
 	}
