@@ -2,6 +2,8 @@ package kvrt_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -12,6 +14,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if servers := os.Getenv(serveVariable); servers != "" {
+		if err := serve(servers); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

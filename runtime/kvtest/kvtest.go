@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,13 +134,22 @@ type Cluster struct {
 // StartServers runs a cluster of n servers for the test; one server is no cluster.
 func StartServers(t testing.TB, n int) *Cluster {
 	t.Helper()
-	if n == 1 {
-		return &Cluster{Servers: []*Server{StartServer(t)}}
+	c, err := Run(t.TempDir(), n)
+	if c != nil {
+		t.Cleanup(c.Stop)
 	}
-	dir := t.TempDir()
-	ports, err := freePorts(2 * n)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return c
+}
+
+// Run runs a cluster of n servers for a program that is no test, with their data in a folder. Stop
+// ends it, also where an error comes with it.
+func Run(dir string, n int) (*Cluster, error) {
+	ports, err := freePorts(2 * n)
+	if err != nil {
+		return nil, err
 	}
 	clients, peers := ports[:n], ports[n:]
 	var routes string
@@ -152,25 +162,39 @@ func StartServers(t testing.TB, n int) *Cluster {
 	c := &Cluster{}
 	for i, port := range peers {
 		opts := options(filepath.Join(dir, fmt.Sprint(i)), clients[i])
-		opts.ServerName = fmt.Sprintf("n%d", i+1)
-		opts.Cluster = server.ClusterOpts{Name: "kvtest", Host: "127.0.0.1", Port: port}
-		opts.Routes = server.RoutesFromStr(routes)
-		s := &Server{opts: opts}
-		t.Cleanup(s.Stop)
-		c.Servers = append(c.Servers, s)
+		if n > 1 {
+			opts.ServerName = fmt.Sprintf("n%d", i+1)
+			opts.Cluster = server.ClusterOpts{Name: "kvtest", Host: "127.0.0.1", Port: port}
+			opts.Routes = server.RoutesFromStr(routes)
+		}
+		c.Servers = append(c.Servers, &Server{opts: opts})
 	}
 	for _, s := range c.Servers {
-		s.Start(t)
+		if err := s.start(); err != nil {
+			return c, err
+		}
 	}
-	c.WaitReady(t)
-	return c
+	return c, c.waitReady()
+}
+
+// Stop stops all servers.
+func (c *Cluster) Stop() {
+	for _, s := range c.Servers {
+		s.Stop()
+	}
 }
 
 // WaitReady waits until the running servers have a leader that sees all of them.
 func (c *Cluster) WaitReady(t testing.TB) {
 	t.Helper()
+	if err := c.waitReady(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *Cluster) waitReady() error {
 	if len(c.Servers) == 1 {
-		return
+		return nil
 	}
 	running := 0
 	for _, s := range c.Servers {
@@ -181,10 +205,11 @@ func (c *Cluster) WaitReady(t testing.TB) {
 	deadline := time.Now().Add(startTimeout)
 	for !c.ready(running) {
 		if time.Now().After(deadline) {
-			t.Fatalf("kvtest: the cluster is not ready after %v", startTimeout)
+			return fmt.Errorf("kvtest: the cluster is not ready after %v", startTimeout)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+	return nil
 }
 
 func (c *Cluster) ready(running int) bool {
@@ -207,14 +232,16 @@ func (c *Cluster) ready(running int) bool {
 // when its own stops, and is closed with the test.
 func (c *Cluster) Connect(t testing.TB, opts ...nats.Option) jetstream.JetStream {
 	t.Helper()
-	var urls string
-	for i, s := range c.Servers {
-		if i > 0 {
-			urls += ","
-		}
-		urls += s.URL()
+	return connect(t, c.URL(), opts)
+}
+
+// URL returns the addresses of all servers for clients.
+func (c *Cluster) URL() string {
+	var urls []string
+	for _, s := range c.Servers {
+		urls = append(urls, s.URL())
 	}
-	return connect(t, urls, opts)
+	return strings.Join(urls, ",")
 }
 
 // Ports are taken from below the range out of which systems give ports to outgoing connections and
