@@ -122,15 +122,14 @@ func (c *commits) publish(ctx context.Context, limit time.Duration) (uint64, err
 	commit := msgs[len(msgs)-1]
 	commit.Reply = c.inbox + "." + strconv.Itoa(c.attempts)
 
-	attempt, g := b.watchRequest(ctx, commit.Subject, limit)
-	defer b.errors.await(g.cancel, denials...)()
+	g := b.watchRequest(ctx, commit.Subject, limit, denials...)
 	for _, msg := range msgs {
 		if err := b.nc.PublishMsg(msg); err != nil {
 			return 0, connErr(g.stop(err)) // the batch is not complete
 		}
 	}
-	revision, err := c.answer(attempt, commit.Reply)
-	unanswered := attempt.Err() != nil
+	revision, err := c.answer(g, commit.Reply)
+	unanswered := g.Err() != nil
 	err = g.stop(err)
 	switch {
 	case err == nil, errors.Is(err, ErrPermission):

@@ -18,18 +18,19 @@ import (
 
 // conn sends requests with the prefix, default timeout and trace of the user's JetStream.
 type conn struct {
-	nc      *nats.Conn
-	api     string // "$JS.API.", "$JS.hub.API.": with the last dot
-	write   string // before the subject of a write: "", or api where it is not the default
-	timeout time.Duration
-	trace   *jetstream.ClientTrace
-	errors  *errorHandler // nil unless the connection has one of this package
+	nc       *nats.Conn
+	api      string // "$JS.API.", "$JS.hub.API.": with the last dot
+	write    string // before the subject of a write: "", or api where it is not the default
+	timeout  time.Duration
+	trace    *jetstream.ClientTrace
+	errors   *errorHandler // nil unless the connection has one of this package
+	watchdog *watchdog
 }
 
 func newConn(js jetstream.JetStream) conn {
 	opts := js.Options()
 	c := conn{nc: js.Conn(), api: jetstream.DefaultAPIPrefix, timeout: opts.DefaultTimeout, trace: opts.ClientTrace,
-		errors: handlerOf(js.Conn())}
+		errors: handlerOf(js.Conn()), watchdog: newWatchdog()}
 	switch {
 	case opts.Domain != "":
 		c.api = "$JS." + opts.Domain + ".API."
@@ -74,8 +75,8 @@ func (c *conn) roundTrip(ctx context.Context, msg *nats.Msg, limit time.Duration
 	if err := c.waitConnected(ctx); err != nil {
 		return nil, err
 	}
-	attempt, g := c.watchRequest(ctx, msg.Subject, limit)
-	reply, err := c.nc.RequestMsgWithContext(attempt, msg)
+	g := c.watchRequest(ctx, msg.Subject, limit)
+	reply, err := c.nc.RequestMsgWithContext(g, msg)
 	err = g.stop(err)
 	if err == nil {
 		return reply, nil

@@ -39,22 +39,14 @@ func (f progress) applyBulk(o *writeOptions) { o.progress = f }
 //
 //go:noinline
 func (kv *KV[K, V]) GetMany(ctx context.Context, keys []K, opts ...ReadOption) (map[K]Entry[K, V], error) {
-	var o readOptions
-	for _, opt := range opts {
-		opt.applyRead(&o)
-	}
-	return kv.getMany(ctx, keys, o)
+	return kv.getMany(ctx, keys, readOptionsOf(opts))
 }
 
 // GetManyStrong is GetMany with the options of a bucket that allows linearizable reads.
 //
 //go:noinline
 func (kv *KV[K, V]) GetManyStrong(ctx context.Context, keys []K, opts ...StrongReadOption) (map[K]Entry[K, V], error) {
-	var o readOptions
-	for _, opt := range opts {
-		opt.applyRead(&o)
-	}
-	return kv.getMany(ctx, keys, o)
+	return kv.getMany(ctx, keys, readOptionsOf(opts))
 }
 
 const opGetMany = "get many"

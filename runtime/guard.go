@@ -8,6 +8,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,78 +18,118 @@ const (
 	guardAfter = 100 * time.Millisecond // without an answer by then, something may be wrong
 	guardEvery = 250 * time.Millisecond
 	guardFlush = 2 * time.Second
+	guardTick  = 50 * time.Millisecond // how exactly these times, and those of attempts, are kept
 )
 
-// guard watches a request that has no answer yet, and ends its context when it cannot get one.
+// guard watches a request that has no answer yet. It is the context of the attempt, which it ends when
+// there cannot be an answer.
 type guard struct {
 	c          *conn
 	call       context.Context // of the request, beyond the attempt
-	ctx        context.Context
 	subject    string
-	cancel     context.CancelCauseFunc
-	release    context.CancelFunc
+	begun      time.Time
+	limit      time.Duration // of the attempt; 0 for none
 	reconnects uint64
 	lastErr    error
+	unfollow   func() bool
 	unawait    func()
 
-	mu      sync.Mutex
-	timer   *time.Timer
-	flushed bool
-	stopped bool
+	done    chan struct{}
+	ending  atomic.Pointer[ending]
+	checks  sync.WaitGroup
+	flushed bool // by the check, or afterwards
+
+	check time.Time // when it is next due; the watchdog's, as is
+	busy  bool      // that one is running
 }
 
-// watchRequest returns the context of an attempt and its guard, which must be stopped.
-func (c *conn) watchRequest(ctx context.Context, subject string, limit time.Duration) (context.Context, *guard) {
-	g := &guard{c: c, call: ctx, subject: subject, release: func() {}, reconnects: c.nc.Stats().Reconnects, lastErr: c.nc.LastError()}
-	if limit > 0 {
-		ctx, g.release = context.WithTimeout(ctx, limit)
+// ending is why an attempt was ended.
+type ending struct{ err, cause error }
+
+// watchRequest returns the guard of an attempt, which must be stopped. also are denials of what is sent
+// beside the request.
+func (c *conn) watchRequest(ctx context.Context, subject string, limit time.Duration, also ...denial) *guard {
+	g := &guard{c: c, call: ctx, subject: subject, begun: time.Now(), limit: limit,
+		reconnects: c.nc.Stats().Reconnects, lastErr: c.nc.LastError(), done: make(chan struct{})}
+	g.check = g.begun.Add(guardAfter)
+	if ctx.Done() != nil {
+		g.unfollow = context.AfterFunc(ctx, g.follow)
 	}
-	g.ctx, g.cancel = context.WithCancelCause(ctx)
-	g.unawait = c.errors.await(g.cancel, denial{c.nc, "Publish", subject})
-	g.mu.Lock()
-	g.timer = time.AfterFunc(guardAfter, g.check)
-	g.mu.Unlock()
-	return g.ctx, g
+	if c.errors != nil {
+		g.unawait = c.errors.await(g.refuse, append(also, denial{c.nc, "Publish", subject})...)
+	}
+	c.watchdog.add(g)
+	return g
 }
+
+// Deadline, Done, Err and Value make it a context.
+func (g *guard) Deadline() (time.Time, bool) {
+	deadline, ok := g.call.Deadline()
+	if end := g.begun.Add(g.limit); g.limit > 0 && (!ok || end.Before(deadline)) {
+		return end, true
+	}
+	return deadline, ok
+}
+
+func (g *guard) Done() <-chan struct{} { return g.done }
+
+func (g *guard) Err() error {
+	if e := g.ending.Load(); e != nil {
+		return e.err
+	}
+	return nil
+}
+
+func (g *guard) Value(key any) any { return g.call.Value(key) }
+
+func (g *guard) end(err, cause error) {
+	if g.ending.CompareAndSwap(nil, &ending{err, cause}) {
+		close(g.done)
+	}
+}
+
+func (g *guard) follow()          { g.end(g.call.Err(), context.Cause(g.call)) }
+func (g *guard) refuse(err error) { g.end(context.Canceled, err) }
+func (g *guard) expire()          { g.end(context.DeadlineExceeded, context.DeadlineExceeded) }
 
 // stop returns when no check is running, nor will run. It replaces err, the attempt's, by what the
 // guard found.
 func (g *guard) stop(err error) error {
-	if cause := context.Cause(g.ctx); err != nil && cause != nil {
-		err = cause
+	if g.unfollow != nil {
+		g.unfollow()
 	}
-	g.cancel(nil) // a check that waits for the server ends with it
-	g.mu.Lock()
-	g.stopped = true
-	g.timer.Stop()
+	if g.unawait != nil {
+		g.unawait()
+	}
+	ended := g.ending.Load()
+	if g.c.watchdog.remove(g) {
+		g.end(context.Canceled, context.Canceled) // a check that waits for the server ends with it
+		g.checks.Wait()
+	}
+	if err == nil {
+		return nil
+	}
+	if ended != nil {
+		err = ended.cause
+	}
 	if errors.Is(err, context.DeadlineExceeded) && !g.flushed && g.call.Err() == nil && g.connected() {
 		// On a slow machine the attempt's time may be over before the check's: a refusal must not pass
 		// for a lost answer.
 		if denied := g.refused(g.call); denied != nil {
-			err = denied
+			return denied
 		}
 	}
-	g.mu.Unlock()
-	g.release()
-	g.unawait()
 	return err
 }
 
-func (g *guard) check() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.stopped || g.ctx.Err() != nil {
-		return
-	}
+// look finds out whether there can still be an answer.
+func (g *guard) look() {
 	if !g.connected() {
-		g.cancel(errConnectionLost)
-		return
+		g.refuse(errConnectionLost)
+	} else if err := g.refused(g); err != nil {
+		g.refuse(err)
 	}
-	if err := g.refused(g.ctx); err != nil {
-		g.cancel(err)
-		return
-	}
-	g.timer.Reset(guardEvery)
+	g.c.watchdog.looked(g)
 }
 
 // connected reports whether the connection is the one that the request went to.
@@ -96,7 +137,7 @@ func (g *guard) connected() bool {
 	return g.c.nc.IsConnected() && g.c.nc.Stats().Reconnects == g.reconnects
 }
 
-// refused returns ErrPermission if the server has refused the request; g.mu is held.
+// refused returns ErrPermission if the server has refused the request.
 func (g *guard) refused(ctx context.Context) error {
 	if !g.flushed {
 		// The server's complaint precedes its answer to a ping that was sent later.
@@ -136,4 +177,65 @@ func (c *conn) denied(subject string, before error) error {
 func sameError(a, b error) bool {
 	defer func() { _ = recover() }() // an error type that cannot be compared
 	return a == b
+}
+
+// watchdog has guards look when they should. One timer serves all requests of a handle, since setting
+// one costs more than most of what else a request does; it runs while there are requests.
+type watchdog struct {
+	mu      sync.Mutex
+	waiting map[*guard]struct{}
+	timer   *time.Timer
+	running bool
+	used    bool // since the last tick
+}
+
+func newWatchdog() *watchdog { return &watchdog{waiting: map[*guard]struct{}{}} }
+
+func (w *watchdog) add(g *guard) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting[g] = struct{}{}
+	w.used = true
+	if w.running {
+		return
+	}
+	w.running = true
+	if w.timer == nil {
+		w.timer = time.AfterFunc(guardTick, w.tick)
+	} else {
+		w.timer.Reset(guardTick)
+	}
+}
+
+// remove reports whether a look is still going on.
+func (w *watchdog) remove(g *guard) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.waiting, g)
+	return g.busy
+}
+
+func (w *watchdog) tick() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	for g := range w.waiting {
+		if g.limit > 0 && now.Sub(g.begun) >= g.limit {
+			g.expire()
+		}
+		if !g.busy && now.After(g.check) && g.Err() == nil {
+			g.busy = true
+			g.checks.Go(g.look) // it waits for the server
+		}
+	}
+	w.running, w.used = w.used || len(w.waiting) > 0, false
+	if w.running {
+		w.timer.Reset(guardTick)
+	}
+}
+
+func (w *watchdog) looked(g *guard) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	g.busy, g.check = false, time.Now().Add(guardEvery)
 }

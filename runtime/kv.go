@@ -4,6 +4,7 @@
 package kvrt
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -190,6 +191,9 @@ type pubAck struct {
 }
 
 func parseAck(data []byte) (uint64, error) {
+	if sequence, ok := plainAck(data); ok {
+		return sequence, nil
+	}
 	var ack pubAck
 	if err := json.Unmarshal(data, &ack); err != nil {
 		return 0, fmt.Errorf("unexpected acknowledgement: %w", err)
@@ -201,4 +205,22 @@ func parseAck(data []byte) (uint64, error) {
 		return 0, errors.New("unexpected acknowledgement without a sequence")
 	}
 	return ack.Sequence, nil
+}
+
+// plainAck reads the usual acknowledgement, `{"stream":"KV_ORDERS","seq":42}`, without an allocation.
+func plainAck(data []byte) (sequence uint64, ok bool) {
+	rest, ok := bytes.CutPrefix(data, []byte(`{"stream":"KV_`))
+	if !ok {
+		return 0, false
+	}
+	rest = bytes.TrimLeftFunc(rest, func(r rune) bool {
+		return r == '_' || r == '-' || '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z'
+	})
+	if rest, ok = bytes.CutPrefix(rest, []byte(`","seq":`)); !ok {
+		return 0, false
+	}
+	for len(rest) > 1 && '0' <= rest[0] && rest[0] <= '9' && sequence < 1<<60/10 {
+		sequence, rest = sequence*10+uint64(rest[0]-'0'), rest[1:]
+	}
+	return sequence, sequence > 0 && len(rest) == 1 && rest[0] == '}'
 }

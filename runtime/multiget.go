@@ -120,11 +120,11 @@ func (b *Bucket) multiGetOnce(ctx context.Context, request []byte, limit time.Du
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // the subscription is ours alone
 	entries = map[string]rawEntry{}
-	attempt, g := b.watchRequest(ctx, subject, limit)
+	g := b.watchRequest(ctx, subject, limit)
 	err = b.nc.PublishRequest(subject, inbox, request)
 	for err == nil {
 		var msg *nats.Msg
-		if msg, err = sub.NextMsgWithContext(attempt); err != nil {
+		if msg, err = sub.NextMsgWithContext(g); err != nil {
 			break
 		}
 		switch status := msg.Header.Get(headerStatus); status {

@@ -47,34 +47,37 @@ func Linearizable() StrongReadOption { return linearizable{} }
 
 // Get returns the entry under key, or ErrNotFound.
 func (kv *KV[K, V]) Get(ctx context.Context, key K, opts ...ReadOption) (Entry[K, V], error) {
-	var o readOptions
-	for _, opt := range opts {
-		opt.applyRead(&o)
-	}
-	return kv.get(ctx, key, o)
+	return kv.get(ctx, key, readOptionsOf(opts))
 }
 
 // GetStrong is Get with the options of a bucket that allows linearizable reads.
 func (kv *KV[K, V]) GetStrong(ctx context.Context, key K, opts ...StrongReadOption) (Entry[K, V], error) {
+	return kv.get(ctx, key, readOptionsOf(opts))
+}
+
+func readOptionsOf[O StrongReadOption](opts []O) readOptions {
+	if len(opts) == 0 {
+		return readOptions{} // without an allocation
+	}
 	var o readOptions
 	for _, opt := range opts {
 		opt.applyRead(&o)
 	}
-	return kv.get(ctx, key, o)
+	return o
 }
 
 //go:noinline
 func (kv *KV[K, V]) get(ctx context.Context, key K, o readOptions) (entry Entry[K, V], err error) {
-	name, err := kv.spec.Encode(key)
-	err = kv.b.get(ctx, name, err, o, func(raw *rawEntry) error {
-		entry, err = kv.entry(key, raw)
+	name, invalid := kv.spec.Encode(key)
+	err = kv.b.get(ctx, name, invalid, o, func(raw rawEntry) (err error) {
+		entry, err = kv.entry(key, &raw)
 		return err
 	})
 	return entry, err
 }
 
 // get reads a key that could be encoded unless invalid says why not, and has its value decoded.
-func (b *Bucket) get(ctx context.Context, key string, invalid error, o readOptions, decode func(*rawEntry) error) error {
+func (b *Bucket) get(ctx context.Context, key string, invalid error, o readOptions, decode func(rawEntry) error) error {
 	if invalid != nil {
 		return b.wrap("get", "", invalid)
 	}
@@ -86,7 +89,7 @@ func (b *Bucket) get(ctx context.Context, key string, invalid error, o readOptio
 		if raw.op != Put {
 			return &revisionError{ErrNotFound, raw.revision}
 		}
-		return decode(&raw)
+		return decode(raw)
 	})
 }
 

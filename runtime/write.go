@@ -54,13 +54,16 @@ type write struct {
 	header  nats.Header
 	guarded bool
 	expect  uint64 // revision that must be the key's latest; 0 for none
+	absent  bool   // there must be no value: what is expected is found out
 }
 
-func (w *write) set(name, value string) {
+func (w *write) set(name, value string) { w.add(name, []string{value}) }
+
+func (w *write) add(name string, values []string) {
 	if w.header == nil {
 		w.header = nats.Header{}
 	}
-	w.header[name] = []string{value}
+	w.header[name] = values
 }
 
 func (w *write) setTTL(ttl time.Duration) error {
@@ -77,7 +80,7 @@ func (w *write) setTTL(ttl time.Duration) error {
 //go:noinline
 func (kv *KV[K, V]) Put(ctx context.Context, key K, value V, opts ...TTLOption) (uint64, error) {
 	w, err := kv.message(key, value, opts)
-	return kv.b.storeAs(ctx, "put", &w, err, kv.b.store)
+	return kv.b.storeAs(ctx, "put", &w, err)
 }
 
 // Create stores value under key if there is none, else ErrExists.
@@ -85,7 +88,8 @@ func (kv *KV[K, V]) Put(ctx context.Context, key K, value V, opts ...TTLOption) 
 //go:noinline
 func (kv *KV[K, V]) Create(ctx context.Context, key K, value V, opts ...TTLOption) (uint64, error) {
 	w, err := kv.message(key, value, opts)
-	return kv.b.storeAs(ctx, "create", &w, err, kv.b.createAbsent)
+	w.guarded, w.absent = true, true
+	return kv.b.storeAs(ctx, "create", &w, err)
 }
 
 // Update stores value under key if revision is the key's latest one, else ErrConflict.
@@ -94,7 +98,7 @@ func (kv *KV[K, V]) Create(ctx context.Context, key K, value V, opts ...TTLOptio
 func (kv *KV[K, V]) Update(ctx context.Context, key K, value V, revision uint64, opts ...TTLOption) (uint64, error) {
 	w, err := kv.message(key, value, opts)
 	w.guarded, w.expect = true, revision
-	return kv.b.storeAs(ctx, "update", &w, err, kv.b.storeGuarded)
+	return kv.b.storeAs(ctx, "update", &w, err)
 }
 
 // message encodes key, value and TTL. If that cannot be done, what it returns tells the key at least.
@@ -115,6 +119,9 @@ func newWrite(key string, data []byte, invalid error, ttl time.Duration, opts []
 	if invalid != nil {
 		return w, invalid
 	}
+	if ttl == 0 && len(opts) == 0 {
+		return w, nil // without an allocation
+	}
 	o := writeOptions{ttl: ttl, ttlGiven: ttl != 0}
 	for _, opt := range opts {
 		opt.applyTTL(&o)
@@ -126,24 +133,24 @@ func newWrite(key string, data []byte, invalid error, ttl time.Duration, opts []
 }
 
 // storeAs sends a message that could be made, unless invalid says why not, as the operation op.
-func (b *Bucket) storeAs(ctx context.Context, op string, w *write, invalid error,
-	send func(context.Context, *write) (uint64, error)) (revision uint64, err error) {
+func (b *Bucket) storeAs(ctx context.Context, op string, w *write, invalid error) (revision uint64, err error) {
+	switch {
+	case invalid != nil:
+	case w.guarded && w.expect == 0 && !w.absent:
+		invalid = ErrInvalidRevision
+	}
 	if invalid != nil {
 		return 0, b.wrap(op, w.key, invalid)
 	}
 	err = b.do(ctx, op, w.key, func(ctx context.Context) error {
-		revision, err = send(ctx, w)
+		if w.absent {
+			revision, err = b.createAbsent(ctx, w)
+		} else {
+			revision, err = b.store(ctx, w)
+		}
 		return err
 	})
 	return revision, err
-}
-
-// storeGuarded is store for a caller who gave a revision.
-func (b *Bucket) storeGuarded(ctx context.Context, w *write) (uint64, error) {
-	if w.expect == 0 {
-		return 0, ErrInvalidRevision
-	}
-	return b.store(ctx, w)
 }
 
 // Delete stores a marker under key, absent or not, and returns its revision. Older revisions stay
@@ -165,29 +172,29 @@ func (kv *KV[K, V]) Purge(ctx context.Context, key K, opts ...DeleteOption) (uin
 
 func (b *Bucket) remove(ctx context.Context, op, key string, invalid error, opts []DeleteOption) (uint64, error) {
 	w := marker(key, op == "purge")
-	return b.storeAs(ctx, op, w, invalid, func(ctx context.Context, w *write) (uint64, error) {
-		var o writeOptions
-		for _, opt := range opts {
-			opt(&o)
-		}
-		if o.ttlGiven {
-			if op == "delete" && b.history != 1 {
-				return 0, wrapf(ErrInvalidOption, "MarkerTTL with Delete on a bucket that keeps history; use Purge")
-			}
-			// An older server ignores the header: the marker would stay.
-			if err := b.requires("MarkerTTL", 2, 11); err != nil {
-				return 0, err
-			}
-			if err := w.setTTL(o.ttl); err != nil {
-				return 0, err
-			}
-		}
-		if !o.guarded {
-			return b.store(ctx, w)
-		}
-		w.guarded, w.expect = true, o.revision
-		return b.storeGuarded(ctx, w)
-	})
+	if invalid == nil {
+		invalid = b.applyDelete(w, op, opts)
+	}
+	return b.storeAs(ctx, op, w, invalid)
+}
+
+func (b *Bucket) applyDelete(w *write, op string, opts []DeleteOption) error {
+	var o writeOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	w.guarded, w.expect = o.guarded, o.revision
+	if !o.ttlGiven {
+		return nil
+	}
+	if op == "delete" && b.history != 1 {
+		return wrapf(ErrInvalidOption, "MarkerTTL with Delete on a bucket that keeps history; use Purge")
+	}
+	// An older server ignores the header: the marker would stay.
+	if err := b.requires("MarkerTTL", 2, 11); err != nil {
+		return err
+	}
+	return w.setTTL(o.ttl)
 }
 
 // marker is the message of a deletion (ADR-8).
@@ -205,7 +212,6 @@ func marker(key string, purge bool) *write {
 // createAbsent stores w if its key has no value. The first attempt expects that nothing was ever there;
 // when there is a marker, its revision is what the leader says, since a replica's may be an old one.
 func (b *Bucket) createAbsent(ctx context.Context, w *write) (uint64, error) {
-	w.guarded = true
 	for tries, wait := 1, (backoff{}); ; tries++ {
 		revision, err := b.store(ctx, w)
 		if !errors.Is(err, ErrConflict) {
@@ -234,8 +240,9 @@ func (b *Bucket) store(ctx context.Context, w *write) (uint64, error) {
 	id := ""
 	if w.guarded {
 		id = operationID()
-		w.set(headerOpID, id)
-		w.set(headerExpected, strconv.FormatUint(w.expect, 10))
+		values := [...]string{id, strconv.FormatUint(w.expect, 10)} // one allocation for both headers
+		w.add(headerOpID, values[:1:1])
+		w.add(headerExpected, values[1:])
 	}
 	if err := b.checkSize(ctx, w); err != nil {
 		return 0, err
@@ -346,7 +353,8 @@ func (b *Bucket) resolve(ctx context.Context, w *write, id string) (uint64, erro
 
 // operationID is unique among all operations that could be confused: those on one key.
 func operationID() string {
-	return strconv.FormatUint(rand.Uint64(), 36) + strconv.FormatUint(rand.Uint64(), 36)
+	id := make([]byte, 0, 26) // what two numbers need
+	return string(strconv.AppendUint(strconv.AppendUint(id, rand.Uint64(), 36), rand.Uint64(), 36))
 }
 
 // checkSize refuses what the server would refuse, headers counted.
