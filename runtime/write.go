@@ -142,15 +142,34 @@ func (b *Bucket) storeAs(ctx context.Context, op string, w *write, invalid error
 	if invalid != nil {
 		return 0, b.wrap(op, w.key, invalid)
 	}
-	err = b.do(ctx, op, w.key, func(ctx context.Context) error {
-		if w.absent {
-			revision, err = b.createAbsent(ctx, w)
-		} else {
-			revision, err = b.store(ctx, w)
-		}
+	ctx, cancel := b.withTimeout(ctx)
+	defer cancel()
+	if b.intercept != nil {
+		return b.storeIntercepted(ctx, op, *w)
+	}
+	return b.storeOnce(ctx, op, w)
+}
+
+// storeIntercepted is apart, since what its closure holds is allocated.
+func (b *Bucket) storeIntercepted(ctx context.Context, op string, w write) (revision uint64, err error) {
+	err = b.intercept(ctx, Call{op, b.name, w.key}, func(ctx context.Context) error {
+		revision, err = b.storeOnce(ctx, op, &w)
 		return err
 	})
 	return revision, err
+}
+
+func (b *Bucket) storeOnce(ctx context.Context, op string, w *write) (revision uint64, err error) {
+	began := ctx.Err() == nil
+	if w.absent {
+		revision, err = b.createAbsent(ctx, w)
+	} else {
+		revision, err = b.store(ctx, w)
+	}
+	if began {
+		err = late(err)
+	}
+	return revision, b.wrap(op, w.key, err)
 }
 
 // Delete stores a marker under key, absent or not, and returns its revision. Older revisions stay
