@@ -26,7 +26,8 @@ const (
 	// (2.15, getNextMsg) goes on past a key that has vanished since the consumer was created at the next
 	// heartbeat only: 900 such keys take 900 heartbeats.
 	holeHeartbeat = time.Millisecond
-	fastHeartbeat = 20 * time.Millisecond // where the last pull brought nothing: the server lags behind
+	holeExpiry    = 100 * time.Millisecond // a request goes on with its heartbeats when the copy is complete
+	fastHeartbeat = 20 * time.Millisecond  // where the last pull brought nothing: the server lags behind
 	fastExpiry    = 2 * time.Second
 	slowHeartbeat = time.Second
 	slowExpiry    = 30 * time.Second
@@ -63,7 +64,7 @@ type consumer struct {
 	incarnation incarnation
 	last        uint64 // the stream's last sequence according to its leader, after the attach
 	trusted     bool   // the consumer runs on the stream's leader: it has all that was acknowledged
-	pending     uint64 // messages to come, when the consumer was created
+	pending     uint64 // messages to come, as of its creation or of the last message
 	received    uint64 // consumer sequence of the last message
 	position    uint64 // stream sequence of the last message or heartbeat
 	outstanding int    // messages asked for and not received
@@ -178,12 +179,12 @@ func (c *consumer) pull() error {
 	heartbeat, expiry := slowHeartbeat, slowExpiry
 	switch {
 	case c.fast && c.moved:
-		heartbeat, expiry = holeHeartbeat, fastExpiry
+		heartbeat, expiry = holeHeartbeat, holeExpiry
 	case c.fast:
 		heartbeat, expiry = fastHeartbeat, fastExpiry
 	}
 	c.moved = false
-	batch := pullBatch - c.outstanding
+	batch := c.ahead() - c.outstanding
 	request := fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d,"expires":%d,"idle_heartbeat":%d}`,
 		batch, c.maxSize, expiry, heartbeat)
 	if err := c.b.nc.PublishRequest(c.pullSubject(), c.inbox, request); err != nil {
@@ -194,6 +195,15 @@ func (c *consumer) pull() error {
 	return nil
 }
 
+// ahead is how many messages to have asked for. While the end of the initial copy is awaited, it is no
+// more than are to come: a request that has been filled has no more heartbeats.
+func (c *consumer) ahead() int {
+	if c.fast && c.pending > 0 {
+		return int(min(c.pending, pullBatch))
+	}
+	return pullBatch
+}
+
 func (c *consumer) pullSubject() string {
 	return c.b.api + "CONSUMER.MSG.NEXT." + c.b.stream + "." + c.name
 }
@@ -201,7 +211,7 @@ func (c *consumer) pullSubject() string {
 // next returns the next message or heartbeat. Its error is ctx's, a *detachedError, or final.
 func (c *consumer) next(ctx context.Context) (delivery, error) {
 	for {
-		if c.outstanding <= pullBatch/2 {
+		if c.outstanding <= c.ahead()/2 {
 			if c.b.nc.Stats().Reconnects != c.reconnects {
 				return delivery{}, &detachedError{"the connection was lost"}
 			}
@@ -232,7 +242,7 @@ func (c *consumer) next(ctx context.Context) (delivery, error) {
 		if received != c.received+1 {
 			return delivery{}, &detachedError{fmt.Sprintf("message %d follows %d", received, c.received)}
 		}
-		c.received, c.position, c.moved = received, d.sequence, true
+		c.received, c.position, c.pending, c.moved = received, d.sequence, d.pending, true
 		return d, nil
 	}
 }

@@ -132,10 +132,15 @@ func (p *proxy) setDown(down bool) {
 
 // redirect cuts all connections, and leads the next ones to another server.
 func (p *proxy) redirect(s *kvtest.Server) {
-	p.mu.Lock()
-	p.target = strings.TrimPrefix(s.URL(), "nats://")
-	p.mu.Unlock()
+	p.lead(strings.TrimPrefix(s.URL(), "nats://"))
 	p.cut()
+}
+
+// lead leads the next connections to target.
+func (p *proxy) lead(target string) {
+	p.mu.Lock()
+	p.target = target
+	p.mu.Unlock()
 }
 
 // cut ends all connections; the client may connect again.
