@@ -34,6 +34,7 @@ type Bucket struct {
 	barriers      barriers
 	noLeaderReads atomic.Bool // STREAM.MSG.GET was refused
 	noMultiGets   atomic.Bool // so were multi gets, or the server is too old for them
+	small         smallListings
 }
 
 // incarnation tells a stream from another one of the same name: the time of its creation.

@@ -254,7 +254,7 @@ func push(ctx context.Context, nc *nats.Conn, headersOnly bool, want int) error 
 		return err
 	}
 	request, err := json.Marshal(map[string]any{"stream_name": "KV_SHOP", "config": map[string]any{
-		"deliver_subject": inbox, "deliver_policy": "last_per_subject", "ack_policy": "none", "replay_policy": "instant",
+		"deliver_subject": inbox, "filter_subject": "$KV.SHOP.>", "deliver_policy": "last_per_subject", "ack_policy": "none", "replay_policy": "instant",
 		"mem_storage": true, "num_replicas": 1, "headers_only": headersOnly,
 	}})
 	if err != nil {

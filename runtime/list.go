@@ -111,9 +111,19 @@ func (b *Bucket) list(ctx context.Context, op string, s Selection, headersOnly b
 	}
 	stopped := false
 	err := b.doUntimed(ctx, op, s.pattern, func(ctx context.Context) error {
+		if b.small.expects(s.pattern) {
+			if entries, ok := b.listSmall(ctx, s.pattern); ok {
+				for i := 0; i < len(entries) && !stopped; i++ {
+					stopped = !visit(&entries[i], nil)
+				}
+				return nil
+			}
+		}
+		messages, bytes := 0, 0
 		seed := maphash.MakeSeed()
 		seen := map[uint64]struct{}{}
-		return b.scan(ctx, s.pattern, startPolicy{latest: true}, headersOnly, func(raw *rawEntry) bool {
+		err := b.scan(ctx, s.pattern, startPolicy{latest: true}, headersOnly, func(raw *rawEntry) bool {
+			messages, bytes = messages+1, bytes+len(raw.data)
 			if raw.op != Put {
 				return true
 			}
@@ -126,6 +136,10 @@ func (b *Bucket) list(ctx context.Context, op string, s Selection, headersOnly b
 			stopped = !visit(raw, nil)
 			return !stopped
 		})
+		if err == nil && !stopped {
+			b.small.learn(s.pattern, messages, bytes)
+		}
+		return err
 	})
 	if err != nil && !stopped {
 		visit(nil, err)

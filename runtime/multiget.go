@@ -21,6 +21,9 @@ const (
 	multiGetTries = 5       // replicas that may be asked before the leader is
 )
 
+// errTooMany: more than multiGetKeys match what a multi get asks for.
+var errTooMany = errors.New("the server does not read so many keys together")
+
 // latestPage adds what a replica has of the keys, 1,024 at most, to all, and returns the keys that no
 // replica can speak for. at is the position as of which the others were read, all at that moment; 0
 // if there is none such.
@@ -68,7 +71,7 @@ func (b *Bucket) latestPage(ctx context.Context, keys []string, o readOptions, a
 func (b *Bucket) multiGet(ctx context.Context, keys []string) (entries map[string]rawEntry, upTo uint64, whole bool, err error) {
 	entries, whole = map[string]rawEntry{}, true
 	for missing := keys; ; {
-		part, at, more, err := b.multiGetPart(ctx, missing)
+		part, at, more, err := b.multiGetPart(ctx, missing, multiGetBytes)
 		if err != nil {
 			return nil, 0, false, err
 		}
@@ -88,12 +91,13 @@ func (b *Bucket) multiGet(ctx context.Context, keys []string) (entries map[strin
 	}
 }
 
-func (b *Bucket) multiGetPart(ctx context.Context, keys []string) (entries map[string]rawEntry, upTo uint64, more bool, err error) {
+// multiGetPart is one answer, of maxBytes or one entry more.
+func (b *Bucket) multiGetPart(ctx context.Context, keys []string, maxBytes int) (entries map[string]rawEntry, upTo uint64, more bool, err error) {
 	subjects := make([]string, len(keys))
 	for i, key := range keys {
 		subjects[i] = b.stored + key
 	}
-	request, err := json.Marshal(msgGet{MultiLast: subjects, MaxBytes: multiGetBytes})
+	request, err := json.Marshal(msgGet{MultiLast: subjects, MaxBytes: maxBytes})
 	if err != nil {
 		return nil, 0, false, err
 	}
@@ -146,6 +150,8 @@ func (b *Bucket) multiGetOnce(ctx context.Context, request []byte, limit time.Du
 			return nil, 0, false, g.stop(nil)
 		case "408": // "Empty Request": it does not know the field
 			return nil, 0, false, g.stop(wrapf(ErrUnsupported, "reading several keys together needs a server of 2.11"))
+		case "413":
+			return nil, 0, false, g.stop(errTooMany)
 		default:
 			return nil, 0, false, g.stop(fmt.Errorf("unexpected answer to a multi get: %s %s", status, msg.Header.Get("Description")))
 		}
