@@ -55,7 +55,8 @@ var tenants = func() (names [100]string) {
 
 // BenchmarkCacheGet reads 100,000 entries, alone and while 8 writers change them; reported beside the
 // time of a read is how much a second they write, and in the first case the memory of an entry: with
-// its key, its value (a string of 32 bytes and a number) and its share of the table.
+// its key, its value (a string of 32 bytes and a number) and its share of the table. Allocations beside
+// writers are those of the writers and the server: TestReadingACacheAllocatesNothing.
 //
 //	go test ./runtime -run '^$' -bench CacheGet -benchmem
 func BenchmarkCacheGet(b *testing.B) {
