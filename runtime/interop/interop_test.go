@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strings"
 	"testing"
 	"time"
 
@@ -153,7 +154,8 @@ func play[K comparable, V, F, R any](t *testing.T, w *worker, depth int, a acces
 		t.Fatal(err)
 	}
 	defer watch.Stop()
-	w.expect(t, "ok", "watch", x.name)
+	pattern, _, _ := strings.Cut(x.name, ".")
+	w.expect(t, "ok", "watch", pattern+".>")
 	p := &player[K, V, F, R]{ctx: ctx, w: w, a: a, x: x, watch: watch}
 	p.weSee(t, kvrt.Event[K, V]{Op: kvrt.Synced})
 	p.absent(t)

@@ -31,7 +31,7 @@ import (
 //	purge KEY                  ok
 //	keys                       ok KEY...
 //	history KEY                ok ENTRY...
-//	watch KEY                  ok              once it is attached; one at a time
+//	watch FILTER               ok              once it is attached; one at a time
 //	next                       ENTRY           the next event of the watch, however long it takes
 //	unwatch                    ok
 //
