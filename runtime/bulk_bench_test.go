@@ -278,3 +278,51 @@ func push(ctx context.Context, nc *nats.Conn, headersOnly bool, want int) error 
 	}
 	return nil
 }
+
+// BenchmarkFilter lists what a filter selects of 100,000 keys. The first listing of a filter uses a
+// consumer, the next one a multi get if there were few.
+//
+//	go test ./runtime -run '^$' -bench Filter -benchtime 100x
+func BenchmarkFilter(b *testing.B) {
+	onEach(b, func(b *testing.B, st *stage) {
+		ctx := within(b, 10*time.Minute)
+		orders := st.shop.order
+		if _, err := orders.PutMany(ctx, manyOrders(100_000)); err != nil {
+			b.Fatal(err)
+		}
+		for _, n := range []int{10, 50, 100} {
+			tenant := fmt.Sprint("few", n)
+			for id := range n {
+				if _, err := orders.Put(ctx, orderKey{tenant, uint64(id)}, order{Note: "one of few"}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			selected := func() error {
+				got := 0
+				for _, err := range orders.List(ctx, orderFilter{Tenant: &tenant}.selection()) {
+					if err != nil {
+						return err
+					}
+					got++
+				}
+				return counted(got, n)
+			}
+			b.Run(fmt.Sprint(n), func(b *testing.B) {
+				compare(b, contender{"next", 1, selected}, contender{"first", 1, func() error {
+					st.shop.b.ForgetListings()
+					return selected()
+				}}, contender{"nats.go", 1, func() error {
+					lister, err := st.kv.ListKeysFiltered(ctx, "order."+tenant+".*")
+					if err != nil {
+						return err
+					}
+					got := 0
+					for range lister.Keys() {
+						got++
+					}
+					return counted(got, n)
+				}})
+			})
+		}
+	})
+}

@@ -39,3 +39,13 @@ func (c *Cache[K, V]) Pending() int {
 	}
 	return most
 }
+
+// ForgetListings has the next listing of every filter use a consumer.
+func (b *Bucket) ForgetListings() {
+	b.small.mu.Lock()
+	defer b.small.mu.Unlock()
+	clear(b.small.filters)
+}
+
+// ListsSmall tells whether the next listing of a selection is to use a multi get.
+func (b *Bucket) ListsSmall(s Selection) bool { return b.small.expects(s.pattern) }
