@@ -237,3 +237,129 @@ func TestAWriteThatIsDeniedIsNotCalledATimeout(t *testing.T) {
 		t.Errorf("plain nats.go no longer has the fault: %v", err)
 	}
 }
+
+func TestAnAbandonedUpdateDoesNotLandLater(t *testing.T) {
+	server := kvtest.StartServer(t)
+	js := server.Connect(t)
+	s := ensureShop(t, js, shopConfig())
+	kv := plain(t, s)
+	ctx := within(t, time.Minute)
+	first, err := s.counter.Put(ctx, counterKey{}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	abandon := func(update func(ctx context.Context) error) (latest int64) {
+		server.Stop()
+		for js.Conn().IsConnected() {
+			time.Sleep(time.Millisecond)
+		}
+		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		defer cancel()
+		if err := update(short); err == nil {
+			t.Fatal("a write without a server")
+		}
+		server.Start(t)
+		if err := js.Conn().FlushWithContext(ctx); err != nil {
+			t.Fatal(err)
+		}
+		// What was in the connection's buffer comes before this write.
+		if _, err := s.order.Put(ctx, orderKey{"a", 1}, order{}); err != nil {
+			t.Fatal(err)
+		}
+		e, err := s.counter.Get(ctx, counterKey{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.Value
+	}
+	if got := abandon(func(ctx context.Context) error {
+		_, err := s.counter.Update(ctx, counterKey{}, 2, first)
+		return err
+	}); got != 1 {
+		t.Errorf("an update that was given up landed: %d", got)
+	}
+	if got := abandon(func(ctx context.Context) error {
+		_, err := kv.Update(ctx, "counter", []byte("3"), first)
+		return err
+	}); got != 3 {
+		t.Errorf("plain nats.go no longer has the fault: %d", got)
+	}
+}
+
+func TestAConflictIsNotCalledExists(t *testing.T) {
+	ctx := t.Context()
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	put(t, s, "a", 1, 1)
+	put(t, s, "a", 1, 2)
+	_, err := s.order.Update(ctx, orderKey{"a", 1}, order{}, 1)
+	if !errors.Is(err, kvrt.ErrConflict) || errors.Is(err, kvrt.ErrExists) || errors.Is(err, jetstream.ErrKeyExists) {
+		t.Error(err)
+	}
+	if _, err := plain(t, s).Update(ctx, "order.a.1", nil, 1); !errors.Is(err, jetstream.ErrKeyExists) {
+		t.Errorf("plain nats.go no longer has the fault: %v", err)
+	}
+}
+
+func TestADeleteAtRevisionZeroIsRefused(t *testing.T) {
+	ctx := t.Context()
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	put(t, s, "a", 1, 1)
+	for name, f := range map[string]func(context.Context, orderKey, ...kvrt.DeleteOption) (uint64, error){
+		"Delete": s.order.Delete, "Purge": s.order.Purge,
+	} {
+		if _, err := f(ctx, orderKey{"a", 1}, kvrt.IfRevision(0)); !errors.Is(err, kvrt.ErrInvalidRevision) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := s.order.Get(ctx, orderKey{"a", 1}); err != nil {
+		t.Error(err)
+	}
+	if err := plain(t, s).Delete(ctx, "order.a.1", jetstream.LastRevision(0)); err != nil {
+		t.Errorf("plain nats.go no longer has the fault: %v", err)
+	}
+}
+
+func TestAnUpdateKeepsTheTTL(t *testing.T) {
+	ctx := t.Context()
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, kvrt.BucketConfig{Name: "SHOP", LimitMarkerTTL: time.Minute, KeyTTL: true})
+	session := kvrt.NewKV(s.b, kvrt.KeySpec[orderKey, order]{
+		Encode: orderKey.Encode, Parse: parseOrderKey, Codec: kvrt.JSON[order](), TTL: time.Hour,
+	})
+	stream, err := js.Stream(ctx, "KV_SHOP")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ttl := func(key string) string {
+		msg, err := stream.GetLastMsgForSubject(ctx, "$KV.SHOP."+key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return msg.Header.Get("Nats-TTL")
+	}
+	key := orderKey{"a", 1}
+	rev, err := session.Create(ctx, key, order{})
+	if err != nil || ttl("order.a.1") != "1h0m0s" {
+		t.Fatalf("Create: %s, %v", ttl("order.a.1"), err)
+	}
+	if _, err := session.Update(ctx, key, order{Total: 1}, rev); err != nil || ttl("order.a.1") != "1h0m0s" {
+		t.Errorf("Update: %q, %v", ttl("order.a.1"), err)
+	}
+	if _, err := session.Update(ctx, key, order{Total: 2}, rev+1, kvrt.TTL(time.Minute)); err != nil || ttl("order.a.1") != "1m0s" {
+		t.Errorf("Update with another one: %q, %v", ttl("order.a.1"), err)
+	}
+	if _, err := session.Modify(ctx, key, func(e *kvrt.Entry[orderKey, order]) error { e.Value.Total++; return nil }); err != nil || ttl("order.a.1") != "1h0m0s" {
+		t.Errorf("Modify: %q, %v", ttl("order.a.1"), err)
+	}
+	if _, _, err := session.GetOrCreate(ctx, orderKey{"a", 2}, func() (order, error) { return order{}, nil }); err != nil || ttl("order.a.2") != "1h0m0s" {
+		t.Errorf("GetOrCreate: %q, %v", ttl("order.a.2"), err)
+	}
+	kv := plain(t, s)
+	rev, err = kv.Create(ctx, "plain", nil, jetstream.KeyTTL(time.Hour))
+	if err != nil || ttl("plain") == "" {
+		t.Fatalf("%q, %v", ttl("plain"), err)
+	}
+	if _, err := kv.Update(ctx, "plain", nil, rev); err != nil || ttl("plain") != "" {
+		t.Errorf("plain nats.go no longer has the fault: %q, %v", ttl("plain"), err)
+	}
+}

@@ -35,7 +35,7 @@ func startLeaf(t *testing.T) *leaf {
 	t.Helper()
 	hub := kvtest.StartServer(t, func(o *server.Options) {
 		o.ServerName, o.JetStreamDomain = "hub", "hub"
-		o.LeafNode = server.LeafNodeOpts{Host: "127.0.0.1", Port: -1}
+		o.LeafNode = server.LeafNodeOpts{Host: "127.0.0.1", Port: -1, NoAdvertise: true} // the link is the only way
 	})
 	status, err := hub.NATS().Varz(nil)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	kvrt "github.com/kvgen/kvgen/runtime"
@@ -316,3 +317,32 @@ func TestSlowReaderLosesNothing(t *testing.T) {
 
 // fullBuffers is long enough for everything a watcher asked for to have arrived.
 const fullBuffers = 200 * time.Millisecond
+
+func TestHeartbeatsDoNotFillTheBufferOfASlowReader(t *testing.T) {
+	errs := make(chan error, 100)
+	js := kvtest.StartServer(t).Connect(t, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { errs <- err }))
+	s := ensureShop(t, js, shopConfig())
+	const keys = 400 // less than a watcher asks for ahead, so that the request stays open
+	for id := range uint64(keys) {
+		put(t, s, "a", id, 1)
+	}
+	w := watch(t, s, orderFilter{})
+	// What is due arrives, and then nothing more, since nothing more is asked for.
+	for before, quiet := uint64(0), 0; quiet < 20; {
+		time.Sleep(10 * time.Millisecond)
+		if now := js.Conn().Stats().InMsgs; now == before {
+			quiet++
+		} else {
+			before, quiet = now, 0
+		}
+	}
+	for id := range keys {
+		expect(t, w, fmt.Sprintf("Put a/%d 1", id))
+	}
+	expect(t, w, "Synced")
+	select {
+	case err := <-errs:
+		t.Error(err)
+	default:
+	}
+}
