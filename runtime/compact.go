@@ -73,7 +73,7 @@ func (b *Bucket) compact(ctx context.Context, o compactOptions) error {
 		}
 		return failed == nil
 	}
-	err = b.scan(ctx, ">", startPolicy{latest: true}, true, func(raw *rawEntry) bool {
+	err = b.scan(ctx, ">", startPolicy{latest: true}, true, nil, func(raw *rawEntry) bool {
 		if raw.op == Put || o.keep > 0 && raw.created.After(limit) {
 			return true
 		}

@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	pullBatch   = 512              // messages asked for ahead of the reader
-	pullBytes   = 4 << 20          // and their bytes, at least one message
-	pullBacklog = 2*pullBatch + 64 // room for what two pulls can bring, heartbeats included
+	pullBatch = 512     // messages asked for ahead of the reader
+	copyBatch = 4096    // while a copy of so many is awaited, which is a fifth faster (BenchmarkListing)
+	pullBytes = 4 << 20 // and their bytes, at least one message
 
 	// While the end of the initial copy is awaited. With deliver policy last_per_subject, the server
 	// (2.15, getNextMsg) goes on past a key that has vanished since the consumer was created at the next
@@ -59,6 +59,8 @@ type consumer struct {
 	moved   bool // the position, since the last pull
 	maxSize int
 
+	copyBatch int // messages asked for ahead of the reader while fast
+
 	reconnects  uint64 // of the connection at attach
 	lastErr     error  // likewise
 	incarnation incarnation
@@ -92,7 +94,7 @@ func (b *Bucket) attach(ctx context.Context, filter string, start startPolicy, h
 	}
 	c := &consumer{
 		b: b, name: "kvgen_" + operationID(), filter: b.stored + filter, inbox: b.nc.NewInbox(),
-		msgs: make(chan *nats.Msg, pullBacklog), timer: time.NewTimer(checkEvery), fast: true, moved: true,
+		timer: time.NewTimer(checkEvery), fast: true, moved: true,
 		maxSize: max(pullBytes, int(b.nc.MaxPayload())+64<<10), reconnects: b.nc.Stats().Reconnects, lastErr: b.nc.LastError(), heard: time.Now(),
 	}
 	c.refused = make(chan error, 1)
@@ -102,12 +104,6 @@ func (b *Bucket) attach(ctx context.Context, filter string, start startPolicy, h
 		default: // one reason is enough
 		}
 	}, denial{b.nc, "Publish", c.pullSubject()}, denial{b.nc, "Subscription", c.inbox})
-	sub, err := b.nc.ChanSubscribe(c.inbox, c.msgs)
-	if err != nil {
-		c.unawait()
-		return nil, connErr(err)
-	}
-	c.sub = sub
 	if err := c.create(ctx, start, headersOnly); err != nil {
 		c.close()
 		return nil, err
@@ -148,6 +144,11 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 		return err
 	}
 	c.pending = created.Pending
+	c.copyBatch = int(min(max(c.pending, pullBatch), copyBatch))
+	c.msgs = make(chan *nats.Msg, 2*c.copyBatch+64) // room for what two pulls can bring, heartbeats included
+	if c.sub, err = c.b.nc.ChanSubscribe(c.inbox, c.msgs); err != nil {
+		return connErr(err)
+	}
 	if c.pending > 0 {
 		if err := c.pull(); err != nil {
 			return err
@@ -168,7 +169,9 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 func (c *consumer) close() {
 	c.timer.Stop()
 	c.unawait()
-	_ = c.sub.Unsubscribe()
+	if c.sub != nil {
+		_ = c.sub.Unsubscribe()
+	}
 	if c.b.nc.IsConnected() {
 		_ = c.b.nc.Publish(c.b.api+"CONSUMER.DELETE."+c.b.stream+"."+c.name, nil)
 	}
@@ -199,7 +202,7 @@ func (c *consumer) pull() error {
 // more than are to come: a request that has been filled has no more heartbeats.
 func (c *consumer) ahead() int {
 	if c.fast && c.pending > 0 {
-		return int(min(c.pending, pullBatch))
+		return int(min(c.pending, uint64(c.copyBatch)))
 	}
 	return pullBatch
 }

@@ -90,7 +90,7 @@ func (w *watching) relist(ctx context.Context) error {
 		return &detachedError{"the bucket was created again"}
 	}
 	alive := map[string]struct{}{}
-	err = w.b.scan(ctx, w.filter, startPolicy{latest: true}, true, func(raw *rawEntry) bool {
+	err = w.b.scan(ctx, w.filter, startPolicy{latest: true}, true, nil, func(raw *rawEntry) bool {
 		switch {
 		case raw.op != Put:
 			delete(alive, raw.key)

@@ -98,7 +98,7 @@ func (b *Bucket) visitHistory(ctx context.Context, key string, invalid error, vi
 		return b.wrap("history", "", invalid)
 	}
 	return b.doUntimed(ctx, "history", key, func(ctx context.Context) error {
-		return b.scan(ctx, key, startPolicy{}, false, visit)
+		return b.scan(ctx, key, startPolicy{}, false, nil, visit)
 	})
 }
 
@@ -121,8 +121,12 @@ func (b *Bucket) list(ctx context.Context, op string, s Selection, headersOnly b
 		}
 		messages, bytes := 0, 0
 		seed := maphash.MakeSeed()
-		seen := map[uint64]struct{}{}
-		err := b.scan(ctx, s.pattern, startPolicy{latest: true}, headersOnly, func(raw *rawEntry) bool {
+		var seen map[uint64]struct{}
+		err := b.scan(ctx, s.pattern, startPolicy{latest: true}, headersOnly, func(expected uint64) {
+			if seen == nil {
+				seen = make(map[uint64]struct{}, expected)
+			}
+		}, func(raw *rawEntry) bool {
 			messages, bytes = messages+1, bytes+len(raw.data)
 			if raw.op != Put {
 				return true
@@ -147,8 +151,9 @@ func (b *Bucket) list(ctx context.Context, op string, s Selection, headersOnly b
 }
 
 // scan visits the stored messages of a filter, in stream order, until all that was there when it
-// began has been visited, or visit returns false. It attaches again when a consumer is lost.
-func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, headersOnly bool, visit func(*rawEntry) bool) error {
+// began has been visited, or visit returns false. It attaches again when a consumer is lost; expect,
+// if not nil, is told each time how many messages there are.
+func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, headersOnly bool, expect func(uint64), visit func(*rawEntry) bool) error {
 	var (
 		c           *consumer
 		err         error
@@ -179,6 +184,9 @@ func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, hea
 				return wrapf(ErrIncomplete, "the bucket was created again")
 			}
 			incarnation = c.incarnation
+			if expect != nil {
+				expect(c.pending)
+			}
 			var ended bool
 			before := position
 			if ended, err = c.scan(ctx, &position, visit); ended {
