@@ -121,10 +121,10 @@ func (b *Bucket) list(ctx context.Context, op string, s Selection, headersOnly b
 		}
 		messages, bytes := 0, 0
 		seed := maphash.MakeSeed()
-		var seen map[uint64]struct{}
+		var seen *hashSet
 		err := b.scan(ctx, s.pattern, startPolicy{latest: true}, headersOnly, func(expected uint64) {
 			if seen == nil {
-				seen = make(map[uint64]struct{}, expected)
+				seen = newHashSet(expected)
 			}
 		}, func(raw *rawEntry) bool {
 			messages, bytes = messages+1, bytes+len(raw.data)
@@ -132,11 +132,9 @@ func (b *Bucket) list(ctx context.Context, op string, s Selection, headersOnly b
 				return true
 			}
 			// A key that is written during the listing comes again.
-			hash := maphash.String(seed, raw.key)
-			if _, again := seen[hash]; again {
+			if !seen.add(maphash.String(seed, raw.key)) {
 				return true
 			}
-			seen[hash] = struct{}{}
 			stopped = !visit(raw, nil)
 			return !stopped
 		})

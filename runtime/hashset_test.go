@@ -1,0 +1,31 @@
+package kvrt
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+func TestAHashSetIsASet(t *testing.T) {
+	for _, expected := range []uint64{0, 10, 5000} {
+		s, reference := newHashSet(expected), map[uint64]bool{}
+		r := rand.New(rand.NewPCG(1, expected))
+		for range 10_000 {
+			// Neighbours collide: at the end of the slots, too.
+			hash := r.Uint64N(2)*(^uint64(0)-3000) + r.Uint64N(3000)
+			if hash == 0 {
+				continue // the same as 1
+			}
+			if s.add(hash) == reference[hash] {
+				t.Fatalf("%d: %d was there: %t", expected, hash, reference[hash])
+			}
+			reference[hash] = true
+		}
+		if s.n != len(reference) {
+			t.Fatal(s.n, len(reference))
+		}
+	}
+	var zero hashSet
+	if !zero.add(0) || zero.add(0) {
+		t.Fatal("zero")
+	}
+}
