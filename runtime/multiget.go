@@ -39,7 +39,7 @@ func (b *Bucket) latestPage(ctx context.Context, keys []string, o readOptions, a
 		}
 		floor = max(floor, own)
 	}
-	for tries, wait := 1, (backoff{}); ; tries++ {
+	for tries, wait := 0, (backoff{}); ; {
 		entries, upTo, whole, err := b.multiGet(ctx, keys)
 		switch {
 		case errors.Is(err, ErrPermission), errors.Is(err, ErrUnsupported):
@@ -56,11 +56,14 @@ func (b *Bucket) latestPage(ctx context.Context, keys []string, o readOptions, a
 			}
 			return nil, upTo, nil
 		}
-		if tries == multiGetTries || err == nil && len(entries) == 0 {
-			return keys, 0, nil
+		if err == nil {
+			if tries++; tries == multiGetTries || len(entries) == 0 {
+				return keys, 0, nil
+			}
+			err = wrapf(ErrUnavailable, "no replica has reached revision %d", floor)
 		}
 		if !wait.sleep(ctx) {
-			return nil, 0, fmt.Errorf("%w: no replica has reached revision %d: %w", ErrUnavailable, floor, ctx.Err())
+			return nil, 0, fmt.Errorf("%w: %w: %w", ErrUnavailable, err, ctx.Err())
 		}
 	}
 }
