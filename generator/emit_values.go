@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/dave/jennifer/jen"
+
+	"github.com/kvgen/kvgen/schema"
 )
 
 // emitValues prints the package documentation and the declared types.
@@ -89,7 +91,7 @@ func (e *emitter) structType(t *valueType) {
 
 // patternVar is the variable of a field's compiled pattern: orderSkuPattern.
 func patternVar(t *valueType, field string) string {
-	return strings.ToLower(t.GoName[:1]) + t.GoName[1:] + field + "Pattern"
+	return schema.PatternVar(t.GoName, field)
 }
 
 func (e *emitter) validate(t *valueType) {

@@ -106,6 +106,11 @@ func (c *checker) claimType(pkg *scope, f *File, t *Type, validates bool) {
 		for _, field := range t.Fields {
 			by := claim{f, placeOf(field.Name, field.GoNameGiven), fmt.Sprintf("field %q of type %q", field.Name.Value, t.Name.Value), goNameHint}
 			fields.add(field.GoName, by)
+			if t.GoName != "" && field.GoName != "" && field.Constraints.Pattern.IsSet() {
+				matcher := by
+				matcher.what = "the pattern of " + by.what
+				pkg.add(PatternVar(t.GoName, field.GoName), matcher)
+			}
 			if validates {
 				by.fix = "for example go_name: " + field.GoName + "Value"
 				fields.reserve(field.GoName, by, "Validate")

@@ -51,6 +51,15 @@ types:
   hint: give one of them another name in Go with go_name:
   shop.kv.yaml:4:3: type "Line" is here
 `},
+		"the variables of two patterns": {`
+types:
+  Foo: {fields: {bar_baz: {type: string, pattern: a}}}
+  FooBar: {fields: {baz: {type: string, pattern: b}, qux: string}}
+`, `
+5:21 name-collision: the pattern of field "baz" of type "FooBar" and the pattern of field "bar_baz" of type "Foo" would both be fooBarBazPattern in Go
+  hint: give one of them another name in Go with go_name:
+  shop.kv.yaml:4:18: the pattern of field "bar_baz" of type "Foo" is here
+`},
 		"words": {`
 types:
   Status: {enum: [on_hold, on-hold, values, {value: x, go_name: OnHold}]}

@@ -38,6 +38,12 @@ func goName(name string) string {
 	return b.String()
 }
 
+// PatternVar is the variable that holds the compiled pattern of a struct's field, from their Go names.
+func PatternVar(structName, fieldName string) string {
+	first, size := utf8.DecodeRuneInString(structName)
+	return string(unicode.ToLower(first)) + structName[size:] + fieldName + "Pattern"
+}
+
 // isExportedIdentifier reports whether s can be the name of a type, a field or a function that
 // other packages use.
 func isExportedIdentifier(s string) bool {

@@ -37,3 +37,11 @@ func TestPackageNamesThatGoDoesNotTakeAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestTheVariableOfAPatternBeginsWithASmallLetterOfAnyAlphabet(t *testing.T) {
+	for structName, want := range map[string]string{"Order": "orderSkuPattern", "Ärger": "ärgerSkuPattern"} {
+		if got := PatternVar(structName, "Sku"); got != want {
+			t.Errorf("%s gives %s, want %s", structName, got, want)
+		}
+	}
+}
