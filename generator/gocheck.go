@@ -64,7 +64,9 @@ func (r *resolver) checkValue(file *schema.File, k *schema.Key) {
 	}
 	g, ref := r.types.valueObject(k.Value)
 	if g == nil {
-		r.checkElements(file, k.Value, k)
+		if k.Codec.Kind == schema.CodecJSON {
+			r.checkElements(file, k.Value)
+		}
 		return
 	}
 	t := g.obj.Type()
@@ -97,11 +99,23 @@ func (r *resolver) checkValue(file *schema.File, k *schema.Key) {
 	}
 }
 
-// checkElements warns of Go types within a list, map or pointer that JSON cannot carry.
-func (r *resolver) checkElements(file *schema.File, e *schema.TypeExpr, k *schema.Key) {
-	for inner := e; inner != nil; inner = inner.Elem {
-		if g := r.types.lookup(inner.Go); g != nil && k.Codec.Kind == schema.CodecJSON {
-			r.warnLossy(file, inner, g.obj.Type())
+// checkElements warns of Go types within a list, map, pointer or declared type that JSON cannot carry,
+// at each place once.
+func (r *resolver) checkElements(file *schema.File, e *schema.TypeExpr) {
+	for e.Elem != nil {
+		e = e.Elem
+	}
+	if g, _ := r.types.valueObject(e); g != nil && !r.elements[e] {
+		r.elements[e] = true
+		r.warnLossy(file, e, g.obj.Type())
+	}
+	if e.Kind != schema.NamedExpr || e.Named == nil || r.declared[e.Named] {
+		return
+	}
+	r.declared[e.Named] = true
+	for _, field := range e.Named.Fields {
+		if field.Type != nil {
+			r.checkElements(file, field.Type)
 		}
 	}
 }
@@ -181,9 +195,13 @@ func (r *resolver) checkCustom(file *schema.File, k *schema.Key) {
 		{"Encode", want, "[]byte"},
 		{"Decode", "[]byte", want},
 	} {
-		obj, _, _ := types.LookupFieldOrMethod(t, true, nil, method.name)
+		obj, _, ofPointer := types.LookupFieldOrMethod(t, false, nil, method.name)
 		f, ok := obj.(*types.Func)
-		if !ok {
+		switch {
+		case !ok && obj == nil && ofPointer:
+			fail(fmt.Sprintf("its method %s has a pointer receiver, and %s is not a pointer", method.name, g.String()))
+			return
+		case !ok:
 			fail("it has no method " + method.name)
 			return
 		}

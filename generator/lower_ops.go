@@ -2,11 +2,7 @@
 
 package generator
 
-import (
-	"strings"
-
-	"github.com/kvgen/kvgen/schema"
-)
+import "github.com/kvgen/kvgen/schema"
 
 // ability is what a key allows in a bucket.
 type ability struct {
@@ -30,16 +26,13 @@ func (l *lowerer) accessor(b *schema.Bucket, k *schema.Key) accessor {
 		ttl:       k.TTL.Value != 0 || k.TTLOptional,
 		strong:    b.Linearizable.Value,
 	}
-	goName := k.GoName + "KV"
-	if b.KeysFrom != nil {
-		goName = b.GoName + goName
-	}
+	name := b.AccessorName(k)
 	a := accessor{
-		GoName: goName, FieldName: k.FieldName, Bucket: b.ServerName.Value, Key: k.GoName, Pattern: k.Pattern.Text.Value,
+		GoName: name + "KV", FieldName: k.FieldName, Bucket: b.ServerName.Value, Key: k.GoName, Pattern: k.Pattern.Text.Value,
 		Singleton: can.singleton, Text: k.Description.Value, Value: l.typeRef(k.Value),
 	}
 	if can.read {
-		a.CacheName = strings.TrimSuffix(goName, "KV") + "Cache"
+		a.CacheName = name + "Cache"
 	}
 	ops, known := l.ops[can]
 	if !known {
@@ -48,7 +41,7 @@ func (l *lowerer) accessor(b *schema.Bucket, k *schema.Key) accessor {
 	}
 	a.Ops = ops.plain
 	if b.Transactions.Value {
-		a.TxnName, a.TxnOps = strings.TrimSuffix(goName, "KV")+"TxnKV", ops.txn
+		a.TxnName, a.TxnOps = name+"TxnKV", ops.txn
 	}
 	return a
 }

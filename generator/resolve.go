@@ -9,6 +9,7 @@ import (
 	"go/token"
 	"go/types"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -54,7 +55,11 @@ func Resolve(ctx context.Context, files []*schema.File, opts Options) (*GoTypes,
 	if len(refs) == 0 {
 		return &GoTypes{}, nil, nil
 	}
-	r := &resolver{types: &GoTypes{objects: map[string]*goObject{}}}
+	r := &resolver{
+		types:    &GoTypes{objects: map[string]*goObject{}},
+		elements: map[*schema.TypeExpr]bool{},
+		declared: map[*schema.Type]bool{},
+	}
 	if err := r.load(ctx, refs, opts); err != nil {
 		return nil, nil, err
 	}
@@ -112,6 +117,9 @@ type resolver struct {
 	types *GoTypes
 	pkgs  map[string]*packages.Package // by import path
 	diags []schema.Diagnostic
+
+	elements map[*schema.TypeExpr]bool // checked for what JSON cannot carry
+	declared map[*schema.Type]bool     // their fields are
 }
 
 // load loads the packages of all references. It does not load the output's package for its own
@@ -145,6 +153,9 @@ func (r *resolver) load(ctx context.Context, uses []goUse, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("resolving Go types: running the go command in %s: %w", existing, err)
 	}
+	if len(pkgs) == 0 {
+		return fmt.Errorf("resolving Go types: the go command finds no package in %s: %s", existing, listError(ctx, config, paths))
+	}
 	r.pkgs = map[string]*packages.Package{}
 	for _, pkg := range pkgs {
 		r.pkgs[pkg.PkgPath] = pkg
@@ -154,6 +165,21 @@ func (r *resolver) load(ctx context.Context, uses []goUse, opts Options) error {
 	}
 	r.types.self = selfPath(pkgs, dir)
 	return nil
+}
+
+// listError returns what the go command says when it lists no package at all, which package packages
+// keeps to itself: for example, that go.mod has to be updated first.
+func listError(ctx context.Context, config *packages.Config, paths []string) string {
+	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"list", "-e"}, config.BuildFlags, []string{"--"}, paths)...)
+	cmd.Dir, cmd.Env = config.Dir, config.Env
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	err := cmd.Run()
+	said := strings.Join(strings.Fields(strings.TrimPrefix(stderr.String(), "go: ")), " ")
+	if said == "" && err != nil {
+		said = err.Error()
+	}
+	return said
 }
 
 // inModule reports whether dir belongs to a module or a workspace.
@@ -365,13 +391,16 @@ func firstError(pkg *packages.Package) string {
 		return "it has no Go files"
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(pkg.Errors[0].Msg), "\n")
-	line, _, _ = strings.Cut(line, "; to add it:")
+	line, _, _ = strings.Cut(line, "; to add")
 	return line
 }
 
 func (r *resolver) missingHint(pkg *packages.Package) string {
 	if len(pkg.Errors) > 0 && strings.Contains(pkg.Errors[0].Msg, "build constraints exclude") {
 		return "give the build tags that it needs with --tags"
+	}
+	if len(pkg.Errors) > 0 && strings.Contains(pkg.Errors[0].Msg, "missing go.sum entry") {
+		return "run: go mod tidy"
 	}
 	for _, other := range r.pkgs {
 		if m := other.Module; m != nil && m.Main && strings.HasPrefix(pkg.PkgPath, m.Path+"/") {

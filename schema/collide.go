@@ -142,12 +142,13 @@ func (c *checker) claimBucket(pkg *scope, f *File, b *Bucket) {
 	for _, k := range b.AllKeys() {
 		if b.KeysFrom != nil {
 			by := claim{f, by.pos, fmt.Sprintf("the accessor of key %q in bucket %q", k.Name.Value, b.Name.Value), goNameHint}
-			pkg.add(b.GoName+k.GoName+"KV", by)
+			name := b.AccessorName(k)
+			pkg.add(name+"KV", by)
 			if b.Transactions.Value {
-				pkg.add(b.GoName+k.GoName+"TxnKV", by)
+				pkg.add(name+"TxnKV", by)
 			}
 			if b.AccessTo(k) != WriteOnly {
-				pkg.add(b.GoName+k.GoName+"Cache", by)
+				pkg.add(name+"Cache", by)
 			}
 			continue
 		}

@@ -11,6 +11,18 @@ func (b *Bucket) AllKeys() []*Key {
 	return b.Keys
 }
 
+// AccessorName is what the Go names of the bucket's accessor of k, and of its cache, begin with. With
+// keys_from it is the bucket's name, or its go_prefix, before the name that the key has there.
+func (b *Bucket) AccessorName(k *Key) string {
+	switch {
+	case b.KeysFrom == nil:
+		return k.GoName
+	case b.GoPrefix.IsSet():
+		return b.GoPrefix.Value + k.FieldName
+	}
+	return b.GoName + k.GoName
+}
+
 // AccessTo returns what an application does with key k in this bucket, after Check. A mirror is
 // only read. With keys_from, an access of the bucket comes before one of the key, which was given
 // for another bucket.

@@ -124,7 +124,8 @@ OrderCache, and OrderTxnKV where the bucket has transactions; bucket orders gene
 OrdersBucketEvent, OpenOrders, EnsureOrders, OrdersConfig, OrdersParams and OrdersTxn; an enum its
 type, a constant for each word and a list of them. All schemas of a folder share these names, and methods such as Bucket, Watch and Txn of a
 bucket, String and Encode of a key, and Validate of a type are taken. Nothing is renamed silently:
-go_name gives one thing another name, and go_prefix all keys of a bucket.`,
+go_name gives one thing another name, and go_prefix all keys of a bucket, or with keys_from all its
+accessors.`,
 		Bad: `
 buckets:
   orders:
