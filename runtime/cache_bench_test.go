@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -120,57 +121,34 @@ func heap() int64 {
 }
 
 // BenchmarkCacheStart fills a cache of 100,000 entries, by turns with one watch of nats.go until its nil
-// marker that keeps nothing, and with one whose values are decoded and put into a map. Reported are the
-// milliseconds of each, and the cache's time over those of the two.
+// marker that keeps nothing, and with one whose values are decoded and put into a map.
 //
 //	go test ./runtime -run '^$' -bench CacheStart -benchtime 20x
 func BenchmarkCacheStart(b *testing.B) {
-	js := kvtest.Start(b)
-	s := ensureShop(b, js, shopConfig())
-	fillCache(b, js, cacheEntries)
-	kv := plain(b, s)
-	var ours, bare, byHand time.Duration
-	for b.Loop() {
-		began := time.Now()
-		c, err := s.order.Cache(b.Context(), orderFilter{}.selection())
-		ours += time.Since(began)
-		if err != nil || c.Len() != cacheEntries {
-			b.Fatal(err)
-		}
-		c.Close()
-		bare += timeWatch(b, kv, func(jetstream.KeyValueEntry) {})
-		copied := map[string]order{}
-		byHand += timeWatch(b, kv, func(e jetstream.KeyValueEntry) {
-			var value order
-			if err := json.Unmarshal(e.Value(), &value); err != nil {
-				b.Fatal(err)
+	onEach(b, func(b *testing.B, st *stage) {
+		fillCache(b, st.js, cacheEntries)
+		b.ResetTimer()
+		compare(b, contender{"kvgen", 1, func() error {
+			c, err := st.shop.order.Cache(b.Context(), orderFilter{}.selection())
+			if err != nil {
+				return err
 			}
-			copied[e.Key()] = value
-		})
-		if len(copied) != cacheEntries {
-			b.Fatal(len(copied))
-		}
-	}
-	b.ReportMetric(float64(ours.Milliseconds())/float64(b.N), "kvgen-ms")
-	b.ReportMetric(float64(bare.Milliseconds())/float64(b.N), "watch-ms")
-	b.ReportMetric(float64(byHand.Milliseconds())/float64(b.N), "byhand-ms")
-	b.ReportMetric(ours.Seconds()/bare.Seconds(), "kvgen/watch")
-	b.ReportMetric(ours.Seconds()/byHand.Seconds(), "kvgen/byhand")
-}
-
-// timeWatch takes the time of a watch of all entries, without its end.
-func timeWatch(b *testing.B, kv jetstream.KeyValue, each func(jetstream.KeyValueEntry)) time.Duration {
-	b.Helper()
-	began := time.Now()
-	w, n := plainWatch(b, kv, ">", each)
-	took := time.Since(began)
-	if n != cacheEntries {
-		b.Fatal(n)
-	}
-	if err := w.Stop(); err != nil {
-		b.Fatal(err)
-	}
-	return took
+			c.Close()
+			return counted(c.Len(), cacheEntries)
+		}}, contender{"watch", 1, func() error {
+			w, n := plainWatch(b, st.kv, ">", func(jetstream.KeyValueEntry) {})
+			return errors.Join(counted(n, cacheEntries), w.Stop())
+		}}, contender{"by-hand", 1, func() error {
+			copied := map[string]order{}
+			var failed error
+			w, _ := plainWatch(b, st.kv, ">", func(e jetstream.KeyValueEntry) {
+				var value order
+				failed = errors.Join(failed, json.Unmarshal(e.Value(), &value))
+				copied[e.Key()] = value
+			})
+			return errors.Join(failed, counted(len(copied), cacheEntries), w.Stop())
+		}})
+	})
 }
 
 // plainWatch starts a watch of nats.go, and takes what comes until the nil marker.

@@ -201,11 +201,8 @@ func (b *Bucket) multiGetFrom(ctx context.Context, keys []string, barrier uint64
 	keys = append(slices.Clone(keys), reservedKey)
 	for wait := (backoff{}); ; {
 		entries, upTo, _, err := b.multiGet(ctx, keys)
-		switch {
-		case err == nil && upTo >= barrier:
-			return entries, nil
-		case err != nil && !passing(err):
-			return nil, err
+		if err != nil || upTo >= barrier {
+			return entries, err
 		}
 		if !wait.sleep(ctx) {
 			return nil, fmt.Errorf("%w: no replica has reached revision %d: %w", ErrUnavailable, barrier, ctx.Err())

@@ -45,9 +45,9 @@ func (b *Bucket) latestPage(ctx context.Context, keys []string, o readOptions, a
 		case errors.Is(err, ErrPermission), errors.Is(err, ErrUnsupported):
 			b.noMultiGets.Store(true)
 			return keys, 0, nil
-		case err != nil && !passing(err):
+		case err != nil:
 			return nil, 0, err
-		case err == nil && upTo >= floor:
+		case upTo >= floor:
 			for key, raw := range entries {
 				all[key] = raw
 			}
@@ -56,14 +56,11 @@ func (b *Bucket) latestPage(ctx context.Context, keys []string, o readOptions, a
 			}
 			return nil, upTo, nil
 		}
-		if err == nil {
-			if tries++; tries == multiGetTries || len(entries) == 0 {
-				return keys, 0, nil
-			}
-			err = wrapf(ErrUnavailable, "no replica has reached revision %d", floor)
+		if tries++; tries == multiGetTries || len(entries) == 0 {
+			return keys, 0, nil
 		}
 		if !wait.sleep(ctx) {
-			return nil, 0, fmt.Errorf("%w: %w: %w", ErrUnavailable, err, ctx.Err())
+			return nil, 0, fmt.Errorf("%w: no replica has reached revision %d: %w", ErrUnavailable, floor, ctx.Err())
 		}
 	}
 }
@@ -104,13 +101,21 @@ func (b *Bucket) multiGetPart(ctx context.Context, keys []string, maxBytes int) 
 	if err != nil {
 		return nil, 0, false, err
 	}
-	wait, limit := backoff{}, firstAttempt
-	for ; ; limit *= 2 {
+	for wait, limit := (backoff{}), firstAttempt; ; {
 		entries, upTo, more, err = b.multiGetOnce(ctx, request, limit)
-		if lost, unanswered := errors.AsType[*lostError](err); !unanswered {
+		lost, unanswered := errors.AsType[*lostError](err)
+		switch {
+		case unanswered:
+			err, limit = lost.cause, 2*limit
+		case !errors.Is(err, nats.ErrNoResponders):
 			return entries, upTo, more, err
-		} else if errors.Is(err, nats.ErrConnectionClosed) || !wait.sleep(ctx) {
-			return nil, 0, false, b.ended(ctx, lost.cause)
+		default:
+			if err := b.stillThere(ctx); err != nil {
+				return nil, 0, false, err
+			}
+		}
+		if errors.Is(err, nats.ErrConnectionClosed) || !wait.sleep(ctx) {
+			return nil, 0, false, b.ended(ctx, err)
 		}
 	}
 }

@@ -192,14 +192,19 @@ func (b *Bucket) directGet(ctx context.Context, key string) (rawEntry, error) {
 		if !errors.Is(err, nats.ErrNoResponders) {
 			return rawEntry{}, err
 		}
-		// No replica listens: the bucket is gone, or its servers are just starting.
-		if _, err := b.info(ctx); err != nil {
+		if err := b.stillThere(ctx); err != nil {
 			return rawEntry{}, err
 		}
 		if !wait.sleep(ctx) {
 			return rawEntry{}, err
 		}
 	}
+}
+
+// stillThere is for when no replica listens: either the bucket is gone, or its servers just start.
+func (b *Bucket) stillThere(ctx context.Context) error {
+	_, err := b.info(ctx)
+	return err
 }
 
 // leaderGet asks the stream's leader for the last message under a key. Without permission for that
