@@ -151,6 +151,9 @@ func (o *cacheOutlet[K, V]) event(_ context.Context, raw *rawEntry, _ *watchOpti
 // put stores an entry, and reports false if there is no room for it.
 func (c *localCopy[K, V]) put(e *Entry[K, V]) bool {
 	t := c.writable()
+	if t == c.next && t.used == 0 {
+		t.reserve(c.expected)
+	}
 	if c.max > 0 && t.live.Load() >= int64(c.max) && t.get(e.Key) == nil {
 		c.full()
 		return false
@@ -184,6 +187,7 @@ func (o *cacheOutlet[K, V]) control(_ context.Context, op Op, _ Position) bool {
 	case c.next != nil: // Synced
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		c.next.trim()
 		c.table.Store(c.next)
 		c.next = nil
 		c.filled()

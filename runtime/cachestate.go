@@ -19,6 +19,7 @@ type cacheState struct {
 	watch    watcherState
 	ready    chan struct{} // closed when the first full copy is in
 	progress atomic.Uint64 // grows with what is received
+	expected uint64        // messages of the copy to come; of the watch's goroutine
 
 	mu        sync.Mutex
 	following bool // attached to the bucket that the copy is of, and with what had happened in between
@@ -118,6 +119,13 @@ func (s *cacheState) heard(at Position, latest bool) {
 	}
 	clear(s.waiting[len(kept):])
 	s.waiting = kept
+}
+
+// expect tells how many messages a copy consists of, as far as is known.
+func (s *cacheState) expect(messages uint64) {
+	if s != nil {
+		s.expected = messages
+	}
 }
 
 // lost tells that the cache is cut off, and that the bucket may be another one when it is back.

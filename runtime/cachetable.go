@@ -19,12 +19,14 @@ type cacheTable[K comparable, V any] struct {
 	tomb  *Entry[K, V] // what marks a slot as one that was used
 }
 
-const minCacheSlots = 8
+const (
+	minCacheSlots      = 8
+	maxReservedEntries = 1 << 18 // 4 MB of slots
+)
 
 func newCacheTable[K comparable, V any]() *cacheTable[K, V] {
 	t := &cacheTable[K, V]{seed: maphash.MakeSeed(), tomb: new(Entry[K, V])}
-	slots := make([]atomic.Pointer[Entry[K, V]], minCacheSlots)
-	t.slots.Store(&slots)
+	t.rebuild(0)
 	return t
 }
 
@@ -76,7 +78,7 @@ func (t *cacheTable[K, V]) set(e *Entry[K, V]) (added bool) {
 	if slot.Load() == nil {
 		// Two thirds full at most: probes stay short, and always end.
 		if size := len(*t.slots.Load()); (t.used+1)*3 > size*2 {
-			t.rebuild()
+			t.rebuild(t.live.Load())
 			slot, _ = t.slot(e.Key)
 		}
 		t.used++
@@ -99,10 +101,29 @@ func (t *cacheTable[K, V]) remove(key K) bool {
 	return true
 }
 
-// rebuild moves the entries into slots that are half full at most.
-func (t *cacheTable[K, V]) rebuild() {
-	old, size := *t.slots.Load(), minCacheSlots
-	for int64(size) < 2*t.live.Load() {
+// reserve makes room for as many entries as are expected, which may turn out to be others. It is for
+// the writer of a table without any.
+func (t *cacheTable[K, V]) reserve(expected uint64) {
+	t.rebuild(int64(min(expected, maxReservedEntries)))
+}
+
+// trim gives back what was reserved in vain. It is for the writer.
+func (t *cacheTable[K, V]) trim() {
+	if live := t.live.Load(); int64(len(*t.slots.Load())) > 4*max(live, minCacheSlots) {
+		t.rebuild(live)
+	}
+}
+
+// rebuild moves the entries into slots that are half full at most with n of them.
+//
+//go:noinline
+func (t *cacheTable[K, V]) rebuild(n int64) {
+	var old []atomic.Pointer[Entry[K, V]]
+	if slots := t.slots.Load(); slots != nil {
+		old = *slots
+	}
+	size := minCacheSlots
+	for int64(size) < 2*n {
 		size *= 2
 	}
 	slots := make([]atomic.Pointer[Entry[K, V]], size)

@@ -81,7 +81,7 @@ func WatchBucket[E BucketEvent](ctx context.Context, b *Bucket, opts []WatchOpti
 
 // outlet turns what a watch has read into events of the reader's type.
 type outlet interface {
-	// event makes an event of a stored message, and sends it if send is set. matched tells that the
+	// event makes an event of a stored message, which it does not keep, and sends it if send is set. matched tells that the
 	// message is one for this watch, alive that ctx has not ended.
 	event(ctx context.Context, raw *rawEntry, o *watchOptions, position Position, send bool) (matched, alive bool)
 	control(ctx context.Context, op Op, position Position) (alive bool)
@@ -173,6 +173,7 @@ type watching struct {
 	opts   watchOptions
 
 	c       *consumer
+	raw     rawEntry // the message that is being delivered
 	at      Position // of the last message seen
 	reset   bool     // the next copy is of another bucket, or of one that has lost its end
 	synced  bool
@@ -342,6 +343,9 @@ func (w *watching) reattach(ctx context.Context) error {
 
 // deliver sends events until the consumer detaches (an error) or ctx ends.
 func (w *watching) deliver(ctx context.Context) error {
+	if !w.synced {
+		w.cache.expect(w.c.pending)
+	}
 	complete := w.c.completeAtOnce()
 	for latest := complete; ; {
 		if w.tracked.due(w.at.sequence) && !w.sweep(ctx) {
@@ -374,11 +378,12 @@ func (w *watching) deliver(ctx context.Context) error {
 // event delivers a message, or moves the position past what is none. It reports false when ctx ends.
 func (w *watching) event(ctx context.Context, d *delivery) bool {
 	if d.msg != nil {
-		if raw, ok := w.c.entry(d); ok {
-			send := raw.op == Put || !w.opts.ignoreDeletes
-			matched, alive := w.out.event(ctx, &raw, &w.opts, w.at, send)
+		var ok bool
+		if w.raw, ok = w.c.entry(d); ok {
+			send := w.raw.op == Put || !w.opts.ignoreDeletes
+			matched, alive := w.out.event(ctx, &w.raw, &w.opts, w.at, send)
 			if matched {
-				w.tracked.note(raw.key, raw.op, raw.revision)
+				w.tracked.note(w.raw.key, w.raw.op, w.raw.revision)
 			}
 			if !alive || matched && send {
 				return alive
