@@ -12,8 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	kvrt "github.com/kvgen/kvgen/runtime"
+	"github.com/kvgen/kvgen/runtime/kvtest"
 )
 
 // manyOrders is a sequence of n orders of 100 tenants; a value has 60 bytes.
@@ -77,6 +81,52 @@ func BenchmarkGetMany(b *testing.B) {
 			})
 		}
 	})
+}
+
+// BenchmarkPerKeyPermissions reads 100 and 1,024 keys as a client that may read single keys only, which
+// GetMany reads many at a time, beside one that may read several together. The server is in this
+// process.
+//
+//	go test ./runtime -run '^$' -bench PerKeyPermissions
+func BenchmarkPerKeyPermissions(b *testing.B) {
+	srv := kvtest.StartServer(b, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "all", Password: "x"}, user("single", []string{
+			"$JS.API.STREAM.INFO.KV_SHOP", "$JS.API.DIRECT.GET.KV_SHOP.$KV.SHOP.order.*.*",
+		}, []string{"_INBOX.>"})}
+	})
+	ctx := within(b, 10*time.Minute)
+	js := srv.Connect(b, nats.UserInfo("all", "x"))
+	all := ensureShop(b, js, shopConfig())
+	kv := plain(b, all)
+	if _, err := all.order.PutMany(ctx, manyOrders(2000)); err != nil {
+		b.Fatal(err)
+	}
+	single, err := kvrt.Open(ctx, srv.Connect(b, quiet, nats.UserInfo("single", "x")), shopConfig(), bindShop)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, n := range []int{100, 1024} {
+		keys := make([]orderKey, n)
+		for id := range keys {
+			keys[id] = benchKey(id)
+		}
+		together := func(s *shop) func() error {
+			return func() error {
+				entries, err := s.order.GetMany(ctx, keys)
+				return errors.Join(err, counted(len(entries), n))
+			}
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			compare(b, contender{"single", n, together(single)}, contender{"together", n, together(all)}, contender{"nats.go", n, func() error {
+				for id := range n {
+					if _, _, err := getByHand(ctx, kv, benchKeyName(id)); err != nil {
+						return err
+					}
+				}
+				return nil
+			}})
+		})
+	}
 }
 
 // answers makes a request that has several answers, until more says that there are no others.
