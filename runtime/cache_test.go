@@ -458,10 +458,7 @@ func TestACacheEndsWithAReason(t *testing.T) {
 func TestAFirstCopyThatIsCutIsNotCalledComplete(t *testing.T) {
 	server := kvtest.StartServer(t)
 	there := ensureShop(t, server.Connect(t), shopConfig())
-	const keys = 3000 // more than a cache asks for ahead
-	for id := range uint64(keys) {
-		put(t, there, "a", id, 1)
-	}
+	putBeyond(t, there)
 	p := startProxy(t, server)
 	js := p.connect(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -496,8 +493,8 @@ func TestAFirstCopyThatIsCutIsNotCalledComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if c.Len() != keys {
-		t.Fatalf("%d of %d keys", c.Len(), keys)
+	if c.Len() != beyondAhead {
+		t.Fatalf("%d of %d keys", c.Len(), beyondAhead)
 	}
 }
 

@@ -27,8 +27,14 @@ const (
 	// heartbeat only: 900 such keys take 900 heartbeats.
 	holeHeartbeat = time.Millisecond
 	holeExpiry    = 100 * time.Millisecond // a request goes on with its heartbeats when the copy is complete
-	fastHeartbeat = 20 * time.Millisecond  // where the last pull brought nothing: the server lags behind
+	// A request that ends early may have cost a message while the server skips to the latest revisions
+	// (see consumer.skipping), and the consumer with it: it is given more time and room.
+	skipExpiry = time.Second
+	skipBytes  = 4 * pullBytes
+
+	fastHeartbeat = 20 * time.Millisecond // where the last pull brought nothing: the server lags behind
 	fastExpiry    = 2 * time.Second
+	lagExpiry     = 10 * time.Second // while skipping
 	slowHeartbeat = time.Second
 	slowExpiry    = 30 * time.Second
 
@@ -58,6 +64,13 @@ type consumer struct {
 	fast    bool // heartbeats are fast
 	moved   bool // the position, since the last pull
 	maxSize int
+
+	// skipping: the server goes through a list of the latest revisions, which it makes for deliver policy
+	// last_per_subject where the bucket keeps several. When it takes the next one from that list and then
+	// finds that the request has expired, or has no room for it, it forgets the message: the rest is
+	// delivered as if nothing were missing (2.15, loopAndGatherMsgs and getNextMsg). So the first request
+	// that ends before it is filled ends the attach, and another one goes on behind the last message.
+	skipping bool
 
 	copyBatch int // messages asked for ahead of the reader while fast
 
@@ -149,7 +162,8 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 	if c.sub, err = c.b.nc.ChanSubscribe(c.inbox, c.msgs); err != nil {
 		return connErr(err)
 	}
-	if c.pending > 0 {
+	early := !start.latest || c.b.history == 1
+	if early && c.pending > 0 {
 		if err := c.pull(); err != nil {
 			return err
 		}
@@ -157,6 +171,16 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 	info, err := c.b.info(ctx)
 	if err != nil {
 		return err
+	}
+	c.skipping = start.latest && info.Config.MaxMsgsPerSubject != 1
+	if c.skipping && !headersOnly && info.State.Messages > 0 {
+		size := max(info.State.Bytes/info.State.Messages, 1)
+		c.copyBatch = int(min(uint64(c.copyBatch), max(pullBytes/size, 32)))
+	}
+	if !early && c.pending > 0 {
+		if err := c.pull(); err != nil {
+			return err
+		}
 	}
 	c.incarnation, c.last = info.incarnation(), info.State.LastSeq
 	// A server without a cluster gives itself as the stream's leader (2.15), under no cluster's name.
@@ -186,10 +210,20 @@ func (c *consumer) pull() error {
 	case c.fast:
 		heartbeat, expiry = fastHeartbeat, fastExpiry
 	}
+	maxSize := c.maxSize
+	if c.skipping {
+		maxSize += skipBytes - pullBytes
+		switch expiry {
+		case holeExpiry:
+			expiry = skipExpiry
+		case fastExpiry:
+			expiry = lagExpiry
+		}
+	}
 	c.moved = false
 	batch := c.ahead() - c.outstanding
 	request := fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d,"expires":%d,"idle_heartbeat":%d}`,
-		batch, c.maxSize, expiry, heartbeat)
+		batch, maxSize, expiry, heartbeat)
 	if err := c.b.nc.PublishRequest(c.pullSubject(), c.inbox, request); err != nil {
 		return connErr(err)
 	}
@@ -204,7 +238,7 @@ func (c *consumer) ahead() int {
 	if c.fast && c.pending > 0 {
 		return int(min(c.pending, uint64(c.copyBatch)))
 	}
-	return pullBatch
+	return min(pullBatch, c.copyBatch)
 }
 
 func (c *consumer) pullSubject() string {
@@ -307,7 +341,10 @@ func (c *consumer) control(status string, msg *nats.Msg) (d delivery, ok bool, e
 		left, err := parseUint(msg.Header.Get("Nats-Pending-Messages"))
 		if err == nil { // the request ended before its batch was full
 			c.outstanding -= int(left)
-			return d, false, nil
+			if c.skipping && left > 0 {
+				err = &detachedError{"a request ended early: " + strings.ToLower(text)}
+			}
+			return d, false, err
 		}
 		return d, false, &detachedError{strings.ToLower(text)}
 	default: // 404, 503: the consumer is gone
@@ -331,8 +368,8 @@ func (c *consumer) completeAtOnce() bool {
 	return c.pending == 0 && (c.trusted || c.last == 0)
 }
 
-// settled switches to slow heartbeats.
-func (c *consumer) settled() { c.fast = false }
+// settled switches to slow heartbeats: the copy is complete.
+func (c *consumer) settled() { c.fast, c.skipping = false, false }
 
 // entry is the stored message of a delivery, false for the reserved key.
 func (c *consumer) entry(d *delivery) (rawEntry, bool) {

@@ -89,7 +89,7 @@ func checkReadsAndWrites(t *testing.T, here, near *shop) {
 func checkListings(t *testing.T, here *shop) {
 	t.Helper()
 	ctx := within(t, time.Minute)
-	const n = 1500 // more than a listing asks for ahead
+	const n = beyondAhead
 	tenant := "listed"
 	if written, err := here.order.PutMany(ctx, orders(tenant, n)); err != nil || written != n {
 		t.Errorf("PutMany: %d, %v", written, err)

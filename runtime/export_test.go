@@ -49,3 +49,6 @@ func (b *Bucket) ForgetListings() {
 
 // ListsSmall tells whether the next listing of a selection is to use a multi get.
 func (b *Bucket) ListsSmall(s Selection) bool { return b.small.expects(s.pattern) }
+
+// CopyBatch is how many messages of a copy are asked for ahead of its reader.
+const CopyBatch = copyBatch

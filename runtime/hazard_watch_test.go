@@ -77,14 +77,12 @@ func TestACopyEndsQuicklyWhereKeysVanishMeanwhile(t *testing.T) {
 		t.Run(fmt.Sprint("history ", history), func(t *testing.T) {
 			ctx := within(t, time.Minute)
 			s := ensureShop(t, kvtest.Start(t), kvrt.BucketConfig{Name: "SHOP", History: history})
-			const keys, gone = 1200, 400 // those that go are more than a watcher asks for ahead
-			for id := range uint64(keys) {
-				put(t, s, "a", id, 1)
-			}
+			const gone = 400
+			putBeyond(t, s)
 			w := watch(t, s, orderFilter{})
 			next(t, w)
 			for id := range uint64(gone) {
-				remove(t, s, "a", keys-1-id)
+				remove(t, s, "a", beyondAhead-1-id)
 			}
 			if err := s.b.Compact(ctx); err != nil {
 				t.Fatal(err)
@@ -104,17 +102,14 @@ func TestALargeWatchNeedsNoFlowControlGrant(t *testing.T) {
 	srv := restricted(t, "$JS.API.STREAM.INFO.KV_SHOP", "$JS.API.CONSUMER.CREATE.KV_SHOP.>",
 		"$JS.API.CONSUMER.MSG.NEXT.KV_SHOP.>", "$JS.API.CONSUMER.DELETE.KV_SHOP.>")
 	full := ensureShop(t, srv.Connect(t, nats.UserInfo("full", "x")), shopConfig())
-	const keys = 3000
-	for id := range uint64(keys) {
-		put(t, full, "a", id, 1)
-	}
+	putBeyond(t, full)
 	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
 	s, err := kvrt.Open(t.Context(), srv.Connect(t, nats.UserInfo("one", "x"), quiet), shopConfig(), bindShop)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := watch(t, s, orderFilter{})
-	for id := range keys {
+	for id := range beyondAhead {
 		if ev := next(t, w); ev.Key.ID != uint64(id) {
 			t.Fatalf("event %d: %+v", id, ev)
 		}

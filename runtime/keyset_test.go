@@ -99,10 +99,7 @@ func TestTrackKeysInTheMiddleOfTheCopy(t *testing.T) {
 	p := startProxy(t, server)
 	js := p.connect(t)
 	here := ensureShop(t, js, shopConfig())
-	const keys = 3000 // more than a watcher asks for ahead
-	for id := range uint64(keys) {
-		put(t, there, "a", id, 1)
-	}
+	putBeyond(t, there)
 	w := watch(t, here, orderFilter{}, kvrt.TrackKeys())
 	live := map[uint64]bool{}
 	for live[5] = true; len(live) < 100; {
@@ -110,7 +107,7 @@ func TestTrackKeysInTheMiddleOfTheCopy(t *testing.T) {
 	}
 	away(t, p, js.Conn().IsConnected, func() {
 		remove(t, there, "a", 5)
-		remove(t, there, "a", keys-1)
+		remove(t, there, "a", beyondAhead-1)
 		if err := there.b.Compact(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -122,8 +119,8 @@ func TestTrackKeysInTheMiddleOfTheCopy(t *testing.T) {
 		}
 		live[ev.Key.ID] = ev.Op == kvrt.Put
 	}
-	for id := range uint64(keys) {
-		if want := id != 5 && id != keys-1; live[id] != want {
+	for id := range uint64(beyondAhead) {
+		if want := id != 5 && id != beyondAhead-1; live[id] != want {
 			t.Errorf("key %d: %v when the copy was complete", id, live[id])
 		}
 	}

@@ -124,6 +124,17 @@ func within(t testing.TB, d time.Duration) context.Context {
 }
 
 // next receives an event, or fails the test.
+// beyondAhead is more entries than a copy asks for ahead of its reader.
+const beyondAhead = kvrt.CopyBatch + 900
+
+// putBeyond writes that many entries of tenant a.
+func putBeyond(t testing.TB, s *shop) {
+	t.Helper()
+	if n, err := s.order.PutMany(t.Context(), orders("a", beyondAhead)); n != beyondAhead || err != nil {
+		t.Fatal(n, err)
+	}
+}
+
 func next[E any](t testing.TB, w *kvrt.Watcher[E]) E {
 	t.Helper()
 	select {

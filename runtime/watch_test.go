@@ -170,7 +170,7 @@ func TestWatchInTheMiddleOfItsCopySurvivesARestart(t *testing.T) {
 		t.Run(fmt.Sprint("history ", history), func(t *testing.T) {
 			server := kvtest.StartServer(t)
 			s := ensureShop(t, server.Connect(t), kvrt.BucketConfig{Name: "SHOP", History: history})
-			const keys = 3000 // more than a watcher asks for ahead
+			const keys = beyondAhead
 			latest := map[orderKey]uint64{}
 			for id := range uint64(keys) {
 				latest[orderKey{"a", id}] = put(t, s, "a", id, 1)
