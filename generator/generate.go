@@ -13,7 +13,6 @@ import (
 
 // Options are the circumstances of a generation.
 type Options struct {
-	Dir  string   // output folder: decides which module and build settings apply to Go types
 	Tags []string // build tags for loading Go types
 	Env  []string // environment of the go command; nil for that of the process
 }

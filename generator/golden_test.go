@@ -37,15 +37,15 @@ func generate(t testing.TB, dir, name string, source []byte) []generator.File {
 	}
 	files := []*schema.File{file}
 	diags = append(diags, schema.Check(files)...)
-	types, more, err := generator.Resolve(t.Context(), files, generator.Options{Dir: dir})
+	resolved, err := generator.Resolve(t.Context(), []generator.Folder{{Dir: dir, Files: files}}, generator.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	diags = schema.DropIgnored(files, append(diags, more...))
+	diags = schema.DropIgnored(files, append(diags, resolved[0].Diags...))
 	if len(diags) > 0 {
 		t.Fatalf("%+v", diags)
 	}
-	out, err := generator.Generate(files, types)
+	out, err := generator.Generate(files, resolved[0].Types)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,11 +115,11 @@ func checkHostile(t testing.TB, want [][]string, text string) {
 	if schema.HasErrors(diags) {
 		return // refused
 	}
-	types, _, err := generator.Resolve(t.Context(), files, generator.Options{Dir: "."})
+	resolved, err := generator.Resolve(t.Context(), []generator.Folder{{Dir: ".", Files: files}}, generator.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := generator.Generate(files, types)
+	out, err := generator.Generate(files, resolved[0].Types)
 	if err != nil {
 		t.Fatalf("%q: %v", text, err)
 	}

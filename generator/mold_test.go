@@ -51,11 +51,11 @@ buckets:
 		if file == nil || schema.HasErrors(schema.Check([]*schema.File{file})) {
 			t.Fatal(name, diags)
 		}
-		types, _, err := Resolve(t.Context(), []*schema.File{file}, Options{Dir: "../testdata/golden/everything"})
+		resolved, err := Resolve(t.Context(), []Folder{{Dir: "../testdata/golden/everything", Files: []*schema.File{file}}}, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		u := lower(file, types)
+		u := lower(file, resolved[0].Types)
 		known := &molds{byShape: map[string]*mold{}}
 		for i := range u.Buckets {
 			var outputs [2][]byte

@@ -1,4 +1,5 @@
-// Resolve: the Go types and values that schemas name, looked up with one package load.
+// Resolve: the Go types and values that schemas name, looked up with one package load for all of a
+// module's schemas.
 
 package generator
 
@@ -47,29 +48,95 @@ func (g *GoTypes) lookup(ref *schema.GoRef) *goObject {
 
 func refID(ref *schema.GoRef) string { return ref.ImportPath + "." + ref.Name }
 
-// Resolve looks up the Go types and values that the schemas of one output folder name, and checks
-// that they can be what the schemas want them to be. It runs the go command, once, if there are any.
-// Files with errors are welcome. The error is about the environment: no go command, no module.
-func Resolve(ctx context.Context, files []*schema.File, opts Options) (*GoTypes, []schema.Diagnostic, error) {
-	refs := collectRefs(files)
-	if len(refs) == 0 {
-		return &GoTypes{}, nil, nil
+// Folder is an output folder with the schemas that generate into it.
+type Folder struct {
+	Dir   string // decides which module and build settings apply to Go types; need not exist
+	Files []*schema.File
+}
+
+// Resolved is what Resolve finds out for one folder.
+type Resolved struct {
+	Types *GoTypes
+	Diags []schema.Diagnostic
+}
+
+// Resolve looks up the Go types and values that the schemas of each output folder name, and checks
+// that they can be what the schemas want them to be. It loads packages once for each module that has
+// such schemas. The files have been through schema.Check; those with errors are welcome. The results
+// are in the order of the folders; there are no findings for those whose module could not be loaded.
+// The error is about the environment: no go command, no module.
+func Resolve(ctx context.Context, folders []Folder, opts Options) ([]Resolved, error) {
+	results := make([]Resolved, len(folders))
+	var modules []*module
+	var environment error
+	for i, folder := range folders {
+		results[i].Types = &GoTypes{}
+		uses := collectRefs(folder.Files)
+		if len(uses) == 0 {
+			continue
+		}
+		dir, existing, err := outputDir(folder.Dir)
+		if err != nil {
+			environment = errors.Join(environment, err)
+			continue
+		}
+		root := moduleRoot(existing)
+		n := slices.IndexFunc(modules, func(m *module) bool { return m.root == root })
+		if n < 0 {
+			n = len(modules)
+			modules = append(modules, &module{root: root, dir: existing})
+		}
+		modules[n].members = append(modules[n].members, member{folder, dir, uses, &results[i]})
 	}
-	r := &resolver{
-		types:    &GoTypes{objects: map[string]*goObject{}},
-		elements: map[*schema.TypeExpr]bool{},
-		declared: map[*schema.Type]bool{},
+	for _, m := range modules {
+		if err := m.resolve(ctx, opts); err != nil {
+			environment = errors.Join(environment, err)
+		}
 	}
-	if err := r.load(ctx, refs, opts); err != nil {
-		return nil, nil, err
+	return results, environment
+}
+
+// module is a module, or what else decides how the go command sees packages, with the folders in it.
+type module struct {
+	root    string // tells it from others; "" outside of all modules
+	dir     string // a folder in it that exists
+	members []member
+}
+
+// member is an output folder whose schemas name Go types or values.
+type member struct {
+	Folder
+	abs    string // without symbolic links
+	uses   []goUse
+	result *Resolved
+}
+
+// resolve loads what all folders of the module name, and looks it up for each.
+func (m *module) resolve(ctx context.Context, opts Options) error {
+	pkgs, err := m.load(ctx, opts)
+	if err != nil {
+		return err
 	}
-	for _, ref := range refs {
-		r.resolve(ref)
+	byPath := map[string]*packages.Package{}
+	for _, pkg := range pkgs {
+		byPath[pkg.PkgPath] = pkg
 	}
-	for _, file := range files {
-		r.checkFile(file)
+	for _, folder := range m.members {
+		r := &resolver{
+			types:    &GoTypes{self: selfPath(pkgs, folder.abs), objects: map[string]*goObject{}},
+			pkgs:     byPath,
+			elements: map[*schema.TypeExpr]bool{},
+			declared: map[*schema.Type]bool{},
+		}
+		for _, use := range folder.uses {
+			r.resolve(use)
+		}
+		for _, file := range folder.Files {
+			r.checkFile(file)
+		}
+		*folder.result = Resolved{r.types, schema.Sort(r.diags)}
 	}
-	return r.types, schema.Sort(r.diags), nil
+	return nil
 }
 
 // goUse is a reference to Go code with the file that makes it.
@@ -112,7 +179,7 @@ func collectRefs(files []*schema.File) []goUse {
 	return uses
 }
 
-// resolver is the state of one Resolve.
+// resolver is the state of resolving one folder.
 type resolver struct {
 	types *GoTypes
 	pkgs  map[string]*packages.Package // by import path
@@ -122,28 +189,26 @@ type resolver struct {
 	declared map[*schema.Type]bool     // their fields are
 }
 
-// load loads the packages of all references. It does not load the output's package for its own
+// load loads the packages of all references. It does not load the output's packages for their own
 // sake: where that matters, one of the references belongs to it or to its module.
-func (r *resolver) load(ctx context.Context, uses []goUse, opts Options) error {
-	dir, existing, err := outputDir(opts.Dir)
-	if err != nil {
-		return err
-	}
+func (m *module) load(ctx context.Context, opts Options) ([]*packages.Package, error) {
 	var paths []string
-	for _, use := range uses {
-		if isImportPath(use.ref.ImportPath) {
-			paths = append(paths, use.ref.ImportPath)
+	for _, folder := range m.members {
+		for _, use := range folder.uses {
+			if isImportPath(use.ref.ImportPath) {
+				paths = append(paths, use.ref.ImportPath)
+			}
 		}
 	}
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
 	if len(paths) == 0 {
-		return nil
+		return nil, nil
 	}
 	config := &packages.Config{
 		Context: ctx,
 		Mode:    packages.NeedName | packages.NeedTypes | packages.NeedModule | packages.NeedImports,
-		Dir:     existing,
+		Dir:     m.dir,
 		Env:     opts.Env,
 	}
 	if len(opts.Tags) > 0 {
@@ -151,20 +216,17 @@ func (r *resolver) load(ctx context.Context, uses []goUse, opts Options) error {
 	}
 	pkgs, err := packages.Load(config, paths...)
 	if err != nil {
-		return fmt.Errorf("resolving Go types: running the go command in %s: %w", existing, err)
+		return nil, fmt.Errorf("resolving Go types: running the go command in %s: %w", m.dir, err)
 	}
 	if len(pkgs) == 0 {
-		return fmt.Errorf("resolving Go types: the go command finds no package in %s: %s", existing, listError(ctx, config, paths))
+		return nil, fmt.Errorf("resolving Go types: the go command finds no package in %s: %s", m.dir, listError(ctx, config, paths))
 	}
-	r.pkgs = map[string]*packages.Package{}
 	for _, pkg := range pkgs {
-		r.pkgs[pkg.PkgPath] = pkg
-		if len(pkg.Errors) > 0 && pkg.Name == "" && !inModule(existing) {
-			return fmt.Errorf("resolving Go types: no go.mod in %s or a folder above it: create a module with go mod init, or call kvgen within one", existing)
+		if len(pkg.Errors) > 0 && pkg.Name == "" && m.root == "" {
+			return nil, fmt.Errorf("resolving Go types: no go.mod in %s or a folder above it: create a module with go mod init, or call kvgen within one", m.dir)
 		}
 	}
-	r.types.self = selfPath(pkgs, dir)
-	return nil
+	return pkgs, nil
 }
 
 // listError returns what the go command says when it lists no package at all, which package packages
@@ -182,20 +244,20 @@ func listError(ctx context.Context, config *packages.Config, paths []string) str
 	return said
 }
 
-// inModule reports whether dir belongs to a module or a workspace.
-func inModule(dir string) bool {
-	for {
-		for _, name := range []string{"go.mod", "go.work"} {
-			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-				return true
+// moduleRoot returns what tells the module of dir, and its workspace if it has one, from others: the
+// paths of their files, or "" if dir belongs to neither.
+func moduleRoot(dir string) string {
+	var root string
+	for _, name := range []string{"go.mod", "go.work"} {
+		for at, parent := dir, ""; at != parent; at, parent = filepath.Dir(at), at {
+			file := filepath.Join(at, name)
+			if _, err := os.Stat(file); err == nil {
+				root += file + "\n"
+				break
 			}
 		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return false
-		}
-		dir = parent
 	}
+	return root
 }
 
 // outputDir returns dir as an absolute path and its nearest folder that exists.

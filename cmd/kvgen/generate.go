@@ -59,7 +59,7 @@ func generate(ctx context.Context, c *console, o *options, paths []string, expli
 	var printed []generated
 	var made [][]generator.File
 	for _, p := range projects {
-		files, err := generator.Generate(p.files(), p.types)
+		files, err := generator.Generate(p.files, p.types)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,9 @@ type project struct {
 	dir    string // as the user would write it: "gen"
 	abs    string // without symbolic links
 	named  []*source
-	others []*source // not in the call, but part of the same package
+	others []*source      // not in the call, but part of the same package
+	files  []*schema.File // of those in the call, once they are loaded
+	diags  []schema.Diagnostic
 	types  *generator.GoTypes
 }
 
@@ -40,19 +42,32 @@ type findings struct {
 	texts map[string][]byte // by path as shown
 }
 
-// analyse loads and checks the schemas of a call. An error is one of usage or of the environment.
+// analyse loads and checks the schemas of a call, and resolves the Go types that they name. An error
+// is one of usage or of the environment.
 func analyse(ctx context.Context, c *console, o *options, projects []*project) (findings, error) {
 	found := findings{texts: map[string][]byte{}}
 	var environment error
+	var loaded []*project
+	var folders []generator.Folder
 	for _, p := range projects {
-		diags, err := p.analyse(ctx, c, o, found.texts)
-		if err != nil {
+		if err := p.load(found.texts); err != nil {
 			environment = errors.Join(environment, err)
+			continue
 		}
-		found.diags = append(found.diags, diags...)
+		p.diags = append(p.diags, schema.Check(p.all())...)
+		loaded = append(loaded, p)
+		folders = append(folders, generator.Folder{Dir: p.abs, Files: p.files})
+	}
+	done := c.progress("loading Go types")
+	resolved, err := generator.Resolve(ctx, folders, generator.Options{Tags: o.tagList(), Env: c.env})
+	done()
+	for i, p := range loaded {
+		p.types = resolved[i].Types
+		p.diags = append(p.diags, resolved[i].Diags...)
+		found.diags = append(found.diags, p.own(schema.DropIgnored(p.all(), p.diags))...)
 	}
 	found.diags = schema.Limit(schema.Sort(found.diags))
-	return found, environment
+	return found, errors.Join(environment, err)
 }
 
 // group joins schemas by output folder, sorted by folder.
@@ -107,36 +122,34 @@ func realFolder(dir string) (string, error) {
 	return filepath.EvalSymlinks(abs)
 }
 
-// analyse loads and checks the schemas of one project and resolves the Go types that they name.
-func (p *project) analyse(ctx context.Context, c *console, o *options, texts map[string][]byte) ([]schema.Diagnostic, error) {
-	var diags []schema.Diagnostic
-	var all, named []*schema.File
+// load loads the schemas of a project, and those that are part of the same package.
+func (p *project) load(texts map[string][]byte) error {
 	for _, s := range p.named {
-		found, err := s.load(texts)
+		diags, err := s.load(texts)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		diags = append(diags, found...)
+		p.diags = append(p.diags, diags...)
 		if s.file != nil {
-			named = append(named, s.file)
+			p.files = append(p.files, s.file)
 		}
 	}
-	all = append(all, named...)
 	for _, s := range p.findOthers() {
 		// One that cannot be read is no part of the package, and not what the call is about.
 		if _, err := s.load(texts); err == nil && s.file != nil {
 			p.others = append(p.others, s)
-			all = append(all, s.file)
 		}
 	}
-	diags = append(diags, schema.Check(all)...)
+	return nil
+}
 
-	done := c.progress("loading Go types")
-	types, found, err := generator.Resolve(ctx, named, generator.Options{Dir: p.abs, Tags: o.tagList(), Env: c.env})
-	done()
-	p.types = types
-	diags = append(diags, found...)
-	return p.own(schema.DropIgnored(all, diags)), err
+// all returns the schemas of the package, in the call or not, once they are loaded.
+func (p *project) all() []*schema.File {
+	all := slices.Clone(p.files)
+	for _, s := range p.others {
+		all = append(all, s.file)
+	}
+	return all
 }
 
 // load reads the schema. Its text is kept for the diagnostics that speak of it.
@@ -190,13 +203,4 @@ func (p *project) own(diags []schema.Diagnostic) []schema.Diagnostic {
 	return slices.DeleteFunc(diags, func(d schema.Diagnostic) bool {
 		return !named[d.File] && !slices.ContainsFunc(d.Related, func(r schema.Related) bool { return named[r.File] })
 	})
-}
-
-// files returns the schemas of the call.
-func (p *project) files() []*schema.File {
-	files := make([]*schema.File, len(p.named))
-	for i, s := range p.named {
-		files[i] = s.file
-	}
-	return files
 }
