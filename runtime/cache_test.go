@@ -8,6 +8,7 @@ import (
 	"maps"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/nats-io/nats.go"
 
@@ -530,5 +531,39 @@ func TestReadingACacheAllocatesNothing(t *testing.T) {
 		id++
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// Keys whose texts are equal share them, from the first copy on and after: what a cache holds of a
+// tenant's thousand orders has the tenant's name a few times at most.
+func TestKeysInACacheShareTheirTexts(t *testing.T) {
+	const keys = 300
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	texts := func(c *orderCache) int {
+		distinct := map[*byte]struct{}{}
+		for key := range c.All() {
+			distinct[unsafe.StringData(key.Tenant)] = struct{}{}
+		}
+		return len(distinct)
+	}
+	for id := range uint64(keys) {
+		put(t, s, []string{"acme", "globex"}[id%2], id, 1)
+	}
+	c := cache(t, s, orderFilter{})
+	if n := texts(c); c.Len() != keys || n > 30 {
+		t.Errorf("first copy: %d texts in %d keys of 2 tenants", n, c.Len())
+	}
+	var last uint64
+	for id := range uint64(2 * keys) { // half of them anew
+		last = put(t, s, []string{"acme", "globex"}[id%2], id, 2)
+	}
+	waitFor(t, c, last)
+	if n := texts(c); c.Len() != 2*keys || n > 60 {
+		t.Errorf("after updates: %d texts in %d keys of 2 tenants", n, c.Len())
+	}
+	for id := range uint64(2 * keys) {
+		if e, ok := c.Get(orderKey{[]string{"acme", "globex"}[id%2], id}); !ok || e.Value.Total != 2 {
+			t.Fatal(id, e, ok)
+		}
 	}
 }

@@ -4,6 +4,7 @@ package kvrt
 
 import (
 	"hash/maphash"
+	"reflect"
 	"sync/atomic"
 )
 
@@ -11,23 +12,60 @@ import (
 // into its slot. A key that is removed leaves a tombstone, so that a reader who is under way finds
 // what lies behind it. When the table grows, readers under way finish in the old slots, where
 // nothing changes any more.
+//
+// What a read of a large table costs is the memory it has to wait for. The texts in keys are therefore
+// shared where they are equal: comparing a key leads to a text that was read a moment ago.
 type cacheTable[K comparable, V any] struct {
 	seed  maphash.Seed
 	slots atomic.Pointer[[]atomic.Pointer[Entry[K, V]]] // a power of two of them
 	live  atomic.Int64
 	used  int          // slots that are not empty, tombstones among them
 	tomb  *Entry[K, V] // what marks a slot as one that was used
+
+	texts  []string // those of recent keys, each at the place that its hash gives; a power of two of them
+	fields []int    // those of K that are texts
 }
 
 const (
 	minCacheSlots      = 8
 	maxReservedEntries = 1 << 18 // 4 MB of slots
+	maxSharedTexts     = 1 << 12 // 64 KB
 )
 
 func newCacheTable[K comparable, V any]() *cacheTable[K, V] {
-	t := &cacheTable[K, V]{seed: maphash.MakeSeed(), tomb: new(Entry[K, V])}
+	t := &cacheTable[K, V]{seed: maphash.MakeSeed(), tomb: new(Entry[K, V]), fields: textFields(reflect.TypeFor[K]())}
 	t.rebuild(0)
 	return t
+}
+
+// textFields returns which fields of a key are texts.
+func textFields(key reflect.Type) (fields []int) {
+	for i := 0; key.Kind() == reflect.Struct && i < key.NumField(); i++ {
+		if f := key.Field(i); f.IsExported() && f.Type.Kind() == reflect.String {
+			fields = append(fields, i)
+		}
+	}
+	return fields
+}
+
+// share replaces the texts of a new key by equal ones of recent keys, if there are any.
+//
+//go:noinline
+func (t *cacheTable[K, V]) share(key *K) {
+	if len(t.texts) == 0 {
+		return
+	}
+	parts := reflect.ValueOf(key).Elem()
+	for _, i := range t.fields {
+		part := parts.Field(i)
+		text := part.String()
+		recent := &t.texts[maphash.String(t.seed, text)&uint64(len(t.texts)-1)]
+		if *recent == text {
+			part.SetString(*recent)
+		} else {
+			*recent = text
+		}
+	}
 }
 
 // get returns the entry of a key, or nil. Any goroutine may call it.
@@ -66,15 +104,18 @@ func (t *cacheTable[K, V]) slot(key K) (slot *atomic.Pointer[Entry[K, V]], free 
 	}
 }
 
-// set stores an entry, and reports whether its key had none before. It is for the writer.
+// set stores an entry, which nobody else knows yet, and reports whether its key had none before. It is
+// for the writer.
 //
 //go:noinline
 func (t *cacheTable[K, V]) set(e *Entry[K, V]) (added bool) {
 	slot, free := t.slot(e.Key)
 	if !free {
+		e.Key = slot.Load().Key // the texts that are there already
 		slot.Store(e)
 		return false
 	}
+	t.share(&e.Key)
 	if slot.Load() == nil {
 		// Two thirds full at most: probes stay short, and always end.
 		if size := len(*t.slots.Load()); (t.used+1)*3 > size*2 {
@@ -142,6 +183,9 @@ func (t *cacheTable[K, V]) rebuild(n int64) {
 		slots[at].Store(e)
 	}
 	t.slots.Store(&slots)
+	if n := min(size/16, maxSharedTexts); n > len(t.texts) && len(t.fields) > 0 {
+		t.texts = make([]string, n)
+	}
 }
 
 // entries returns all entries, as of one moment if the writer calls it.
