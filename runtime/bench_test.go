@@ -5,6 +5,7 @@ package kvrt_test
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -115,11 +116,16 @@ type contender struct {
 	turn  func() error
 }
 
+var onlyContender = flag.String("only", "", "benchmark the contender of this `name` alone, to profile it")
+
 // compare has all contenders take b.N turns alternately, and reports of each the median time and the
 // allocations of this process for one operation, and how many times as long the others take as the
 // first one.
 func compare(b *testing.B, all ...contender) {
 	b.Helper()
+	if *onlyContender != "" {
+		all = slices.DeleteFunc(all, func(c contender) bool { return c.name != *onlyContender })
+	}
 	const warm = 2
 	durations := make([][]time.Duration, len(all))
 	allocations := make([]uint64, len(all))

@@ -18,7 +18,10 @@ import (
 	kvrt "github.com/kvgen/kvgen/runtime"
 )
 
-var scaleFile = flag.String("scale", "", "measure up to 1,000,000 keys and write the table to this `file`")
+var (
+	scaleFile     = flag.String("scale", "", "measure up to 1,000,000 keys and write the table to this `file`")
+	scaleReplicas = flag.Int("replicas", 1, "of the bucket that -scale is about: 1 or 3")
+)
 
 // scaleOrders is a sequence of orders whose values have 128 bytes.
 func scaleOrders(from, to int) iter.Seq2[orderKey, order] {
@@ -44,12 +47,13 @@ type scaleRow struct {
 // of the documentation:
 //
 //	go test ./runtime -run CostPerKey -timeout 30m -scale ../testdata/scale.md
+//	go test ./runtime -run CostPerKey -timeout 30m -replicas 3 -scale ../testdata/scale3.md
 func TestCostPerKey(t *testing.T) {
 	sizes := []int{2_000, 20_000}
 	if *scaleFile != "" {
 		sizes = []int{10_000, 30_000, 100_000, 300_000, 1_000_000}
 	}
-	st := newStage(t, startProcess(t, 1), kvrt.BucketConfig{Name: "SHOP"})
+	st := newStage(t, startProcess(t, *scaleReplicas), kvrt.BucketConfig{Name: "SHOP", Replicas: *scaleReplicas})
 	ctx := within(t, 20*time.Minute)
 	var rows []scaleRow
 	written := 0
@@ -148,13 +152,13 @@ func heapGrowth(f func()) int64 {
 
 func scaleTable(rows []scaleRow) string {
 	var b strings.Builder
-	b.WriteString(`# Cost for a key as a bucket grows
-
-One server as a process of its own, file storage, values of 128 bytes, two cores. Made by
-
-    go test ./runtime -run CostPerKey -timeout 30m -scale ../testdata/scale.md
-
-Microseconds for one key. The keys that GetMany and Get read are random ones, which are spread over all
+	title, servers, flags := "", "One server as a process of its own", "-scale ../testdata/scale.md"
+	if *scaleReplicas > 1 {
+		title, servers, flags = ", three replicas", "Three servers in one process of their own", "-replicas 3 -scale ../testdata/scale3.md"
+	}
+	fmt.Fprintf(&b, "# Cost for a key as a bucket grows%s\n\n%s, file storage, values of 128 bytes, two cores. Made by\n\n"+
+		"    go test ./runtime -run CostPerKey -timeout 30m %s\n\n", title, servers, flags)
+	b.WriteString(`Microseconds for one key. The keys that GetMany and Get read are random ones, which are spread over all
 of the server's files. The first GetMany after a while has the server (2.15) read all of them and build
 an index, which it drops when it has not been used for two minutes.
 
