@@ -83,7 +83,6 @@ type consumer struct {
 	received    uint64 // consumer sequence of the last message
 	position    uint64 // stream sequence of the last message or heartbeat
 	outstanding int    // messages asked for and not received
-	heard       time.Time
 }
 
 // delivery is a message, or a heartbeat if msg is nil.
@@ -108,7 +107,7 @@ func (b *Bucket) attach(ctx context.Context, filter string, start startPolicy, h
 	c := &consumer{
 		b: b, name: "kvgen_" + operationID(), filter: b.stored + filter, inbox: b.nc.NewInbox(),
 		timer: time.NewTimer(checkEvery), fast: true, moved: true,
-		maxSize: max(pullBytes, int(b.nc.MaxPayload())+64<<10), reconnects: b.nc.Stats().Reconnects, lastErr: b.nc.LastError(), heard: time.Now(),
+		maxSize: max(pullBytes, int(b.nc.MaxPayload())+64<<10), reconnects: b.nc.Stats().Reconnects, lastErr: b.nc.LastError(),
 	}
 	c.refused = make(chan error, 1)
 	c.unawait = b.errors.await(func(err error) {
@@ -228,7 +227,6 @@ func (c *consumer) pull() error {
 		return connErr(err)
 	}
 	c.outstanding += batch
-	c.heard = time.Now() // silence counts from here: nothing was due while the reader was busy
 	return nil
 }
 
@@ -260,7 +258,6 @@ func (c *consumer) next(ctx context.Context) (delivery, error) {
 		if err != nil {
 			return delivery{}, err
 		}
-		c.heard = time.Now()
 		status := msg.Header.Get(headerStatus)
 		if status != "" && len(msg.Data) == 0 {
 			d, ok, err := c.control(status, msg)
@@ -293,6 +290,7 @@ func (c *consumer) receive(ctx context.Context) (*nats.Msg, error) {
 		}
 	default:
 	}
+	silent := time.Now() // from here: nothing was due while the reader was busy
 	c.timer.Reset(checkEvery)
 	for {
 		select {
@@ -315,7 +313,7 @@ func (c *consumer) receive(ctx context.Context) (*nats.Msg, error) {
 			if c.b.nc.Stats().Reconnects != c.reconnects || !c.b.nc.IsConnected() {
 				return nil, &detachedError{"the connection was lost"}
 			}
-			if time.Since(c.heard) > silenceLimit {
+			if time.Since(silent) > silenceLimit {
 				return nil, &detachedError{fmt.Sprintf("no heartbeat for %v", silenceLimit)}
 			}
 			c.timer.Reset(checkEvery)
@@ -398,15 +396,19 @@ func parseDelivery(msg *nats.Msg) (d delivery, received uint64, ok bool) {
 	for range skip {
 		_, rest, _ = strings.Cut(rest, ".")
 	}
-	var numbers [4]uint64
-	for i := range numbers {
-		var token string
-		token, rest, _ = strings.Cut(rest, ".")
-		n, err := parseUint(token)
-		if err != nil {
+	numbers, n := [4]uint64{}, 0
+	for i := 0; i < len(rest) && n < len(numbers); i++ {
+		switch digit := rest[i] - '0'; {
+		case digit <= 9:
+			numbers[n] = numbers[n]*10 + uint64(digit)
+		case rest[i] == '.':
+			n++
+		default:
 			return d, 0, false
 		}
-		numbers[i] = n
+	}
+	if n < len(numbers)-1 {
+		return d, 0, false
 	}
 	return delivery{msg: msg, sequence: numbers[0], created: time.Unix(0, int64(numbers[2])).UTC(), pending: numbers[3]}, numbers[1], true
 }

@@ -210,6 +210,7 @@ func (c *consumer) scan(ctx context.Context, position *uint64, visit func(*rawEn
 	if c.completeAtOnce() {
 		return true, nil
 	}
+	raw := new(rawEntry) // of all messages: visit does not keep it
 	for {
 		d, err := c.next(ctx)
 		if err != nil {
@@ -217,7 +218,8 @@ func (c *consumer) scan(ctx context.Context, position *uint64, visit func(*rawEn
 		}
 		if d.msg != nil && d.sequence > *position {
 			*position = d.sequence
-			if raw, ok := c.entry(&d); ok && !visit(&raw) {
+			var ok bool
+			if *raw, ok = c.entry(&d); ok && !visit(raw) {
 				return true, nil
 			}
 		}
