@@ -209,8 +209,9 @@ func (w *watching) start(ctx context.Context) error {
 	ctx, cancel := w.b.withTimeout(ctx)
 	defer cancel()
 	switch {
-	case w.opts.resume.sequence > 0:
+	case w.opts.resume != Position{}:
 		w.at = w.opts.resume
+		w.latest = w.at.sequence == 0 && !w.opts.history // nothing was seen: a copy like any other
 	case w.opts.updatesOnly:
 		info, err := w.b.info(ctx)
 		if err != nil {

@@ -301,6 +301,29 @@ func TestWatchResumesWhereAnotherOneStood(t *testing.T) {
 	expect(t, watch(t, s, orderFilter{}, kvrt.ResumeFrom(pos)), "Reset", "Put b/1 1", "Synced")
 }
 
+// A watcher that stood in an empty bucket has seen nothing, and knows which bucket that was.
+func TestWatchResumesFromAnEmptyBucket(t *testing.T) {
+	js := kvtest.Start(t)
+	cfg := kvrt.BucketConfig{Name: "SHOP", History: 3}
+	s := ensureShop(t, js, cfg)
+	updates := watch(t, s, orderFilter{}, kvrt.UpdatesOnly())
+	expect(t, updates, "Synced")
+	pos := updates.Position()
+	updates.Stop()
+	put(t, s, "a", 1, 1)
+	put(t, s, "a", 1, 2)
+	expect(t, watch(t, s, orderFilter{}, kvrt.ResumeFrom(pos), kvrt.UpdatesOnly()), "Put a/1 2", "Synced")
+	expect(t, watch(t, s, orderFilter{}, kvrt.ResumeFrom(pos), kvrt.WithHistory()), "Put a/1 1", "Put a/1 2", "Synced")
+	expect(t, watch(t, s, orderFilter{}, kvrt.ResumeFrom(kvrt.Position{}), kvrt.UpdatesOnly()), "Synced")
+
+	if err := js.DeleteKeyValue(t.Context(), "SHOP"); err != nil {
+		t.Fatal(err)
+	}
+	s = ensureShop(t, js, cfg)
+	put(t, s, "b", 1, 1)
+	expect(t, watch(t, s, orderFilter{}, kvrt.ResumeFrom(pos)), "Reset", "Put b/1 1", "Synced")
+}
+
 func TestSlowReaderLosesNothing(t *testing.T) {
 	s := ensureShop(t, kvtest.Start(t), kvrt.BucketConfig{Name: "SHOP", History: 64})
 	w := watch(t, s, orderFilter{})
