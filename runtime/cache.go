@@ -39,23 +39,12 @@ func MaxEntries(n int) CacheOption {
 //
 // A value is decoded once and shared by all who read it: what its pointers, slices and maps lead to
 // must not be modified. An entry whose value cannot be decoded is there, with Err and a zero Value.
-type Cache[K comparable, V any] struct{ localCopy[K, V] }
+type Cache[K comparable, V any] struct{ cacheHandle }
 
 // KeyCache is a Cache of a single key.
 type KeyCache[K comparable, V any] struct {
-	localCopy[K, V]
+	cacheHandle
 	key K
-}
-
-// localCopy is what Cache and KeyCache have in common.
-type localCopy[K comparable, V any] struct {
-	cacheState
-	kv    *KV[K, V]
-	table atomic.Pointer[cacheTable[K, V]] // what readers see
-	next  *cacheTable[K, V]                // the copy being fetched, nil while the bucket is followed; of the watch's goroutine
-
-	mu          sync.Mutex // held to change table, and by those who need it as of one moment
-	subscribers map[*subscriber[K, V]]struct{}
 }
 
 // Cache makes a cache of the keys of a selection. It returns when the first full copy is in; without
@@ -63,127 +52,138 @@ type localCopy[K comparable, V any] struct {
 //
 //go:noinline
 func (kv *KV[K, V]) Cache(ctx context.Context, s Selection, opts ...CacheOption) (*Cache[K, V], error) {
-	c := new(Cache[K, V])
-	if err := c.fill(ctx, kv, s, opts); err != nil {
+	c, err := newLocalCopy(ctx, kv.b, kindOf(kv), s, opts)
+	if err != nil {
 		return nil, err
 	}
-	return c, nil
+	return &Cache[K, V]{cacheHandle{c}}, nil
 }
 
 // CacheKey makes a cache of one key, as Cache does of many.
 func (kv *KV[K, V]) CacheKey(ctx context.Context, key K, opts ...CacheOption) (*KeyCache[K, V], error) {
 	name, err := kv.spec.Encode(key)
-	c := &KeyCache[K, V]{key: key}
-	if err := c.fill(ctx, kv, Selection{name, err}, opts); err != nil {
+	c, err := newLocalCopy(ctx, kv.b, kindOf(kv), Selection{name, err}, opts)
+	if err != nil {
 		return nil, err
 	}
-	return c, nil
-}
-
-func (c *localCopy[K, V]) fill(ctx context.Context, kv *KV[K, V], s Selection, opts []CacheOption) error {
-	c.kv, c.next = kv, newCacheTable[K, V]()
-	c.table.Store(c.next)
-	return c.cacheState.begin(ctx, kv.b, s, opts, &cacheOutlet[K, V]{c}, &cachedKeys[K, V]{c})
+	return &KeyCache[K, V]{cacheHandle{c}, key}, nil
 }
 
 // Get returns the entry under key, false if there is none. An entry whose value cannot be decoded is
 // there: its Value is zero, and Entry.Err says why.
-func (c *Cache[K, V]) Get(key K) (Entry[K, V], bool) { return c.get(key) }
+func (c *Cache[K, V]) Get(key K) (Entry[K, V], bool) { return read[K, V](c.copy, key) }
 
 // Get returns the entry, false if there is none. If its value cannot be decoded, Value is zero and
 // Entry.Err says why.
-func (c *KeyCache[K, V]) Get() (Entry[K, V], bool) { return c.get(c.key) }
+func (c *KeyCache[K, V]) Get() (Entry[K, V], bool) { return read[K, V](c.copy, c.key) }
 
-func (c *localCopy[K, V]) get(key K) (Entry[K, V], bool) {
-	if e := c.table.Load().get(key); e != nil {
-		return *e, true
+func read[K comparable, V any](c *localCopy, key K) (Entry[K, V], bool) {
+	if s := lookup[K, V](c.table.Load(), key); s != nil {
+		return s.entry(), true
 	}
 	return Entry[K, V]{}, false
 }
 
 // Len returns the number of entries.
-func (c *Cache[K, V]) Len() int { return int(c.table.Load().live.Load()) }
+func (c *Cache[K, V]) Len() int { return int(c.copy.table.Load().live.Load()) }
 
 // All yields what the cache holds at the moment of the call, each key once and in no order.
 func (c *Cache[K, V]) All() iter.Seq2[K, Entry[K, V]] {
 	return func(yield func(K, Entry[K, V]) bool) {
-		for _, e := range c.snapshot() {
-			if !yield(e.Key, *e) {
+		for _, r := range c.copy.snapshot() {
+			if s := storedOf[K, V](r); !yield(s.key, s.entry()) {
 				return
 			}
 		}
 	}
 }
 
-func (c *localCopy[K, V]) snapshot() []*Entry[K, V] {
+// localCopy is a cache of entries of any types. It is the outlet of its watch, and tells it the keys
+// that it has.
+type localCopy struct {
+	cacheState
+	kind  recordKind
+	table atomic.Pointer[cacheTable] // what readers see
+	next  *cacheTable                // the copy being fetched, nil while the bucket is followed; of the watch's goroutine
+
+	mu          sync.Mutex // held to change table, and by those who need it as of one moment
+	subscribers map[*subscriber]struct{}
+}
+
+func newLocalCopy(ctx context.Context, b *Bucket, kind recordKind, s Selection, opts []CacheOption) (*localCopy, error) {
+	c := &localCopy{kind: kind}
+	c.next = newCacheTable(&c.kind)
+	c.table.Store(c.next)
+	if err := c.begin(ctx, b, s, opts, c, c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *localCopy) snapshot() []*record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.table.Load().entries()
+	return c.table.Load().records()
 }
 
 // writable is the table that the watch changes.
-func (c *localCopy[K, V]) writable() *cacheTable[K, V] {
+func (c *localCopy) writable() *cacheTable {
 	if c.next != nil {
 		return c.next
 	}
 	return c.table.Load()
 }
 
-// cacheOutlet is the outlet of a cache's watch.
-type cacheOutlet[K comparable, V any] struct{ c *localCopy[K, V] }
-
-func (o *cacheOutlet[K, V]) event(_ context.Context, raw *rawEntry, _ *watchOptions, _ Position, _ bool) (matched, alive bool) {
-	c := o.c
+// event takes in a stored message.
+func (c *localCopy) event(_ context.Context, raw *rawEntry, _ *watchOptions, _ Position, _ bool) (matched, alive bool) {
 	c.progress.Add(1)
-	key, err := c.kv.spec.Parse(raw.key)
-	if err != nil {
+	r, ok := c.kind.load(raw)
+	if !ok {
 		return false, true
 	}
 	if raw.op != Put {
-		c.remove(key, raw)
+		c.remove(r, raw)
 		return true, true
 	}
-	entry, err := c.kv.entry(key, raw)
-	entry.err = c.b.wrap("cache", raw.key, err)
-	return true, c.put(&entry)
+	return true, c.put(r, raw)
 }
 
-// put stores an entry, and reports false if there is no room for it.
-func (c *localCopy[K, V]) put(e *Entry[K, V]) bool {
+// put stores a record, and reports false if there is no room for it.
+func (c *localCopy) put(r *record, raw *rawEntry) bool {
 	t := c.writable()
 	if t == c.next && t.used == 0 {
 		t.reserve(c.expected)
 	}
-	if c.max > 0 && t.live.Load() >= int64(c.max) && t.get(e.Key) == nil {
+	if c.max > 0 && t.live.Load() >= int64(c.max) && !t.has(r) {
 		c.full()
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	added := t.set(e)
+	added := t.set(r)
 	if c.next == nil {
 		for s := range c.subscribers {
-			s.note(change[K, V]{entry: e}, e.Key, !added)
+			s.note(raw.key, change{told: told{op: Put, record: r}, known: !added})
 		}
 	}
 	return true
 }
 
-func (c *localCopy[K, V]) remove(key K, raw *rawEntry) {
+// remove forgets the entry with the key of a record, which a marker was read into.
+func (c *localCopy) remove(marker *record, raw *rawEntry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.writable().remove(key) && c.next == nil {
+	if c.writable().remove(marker) && c.next == nil {
 		for s := range c.subscribers {
-			s.note(change[K, V]{op: raw.op, revision: raw.revision, created: raw.created}, key, true)
+			s.note(raw.key, change{told: told{op: raw.op, record: marker}, known: true})
 		}
 	}
 }
 
-func (o *cacheOutlet[K, V]) control(_ context.Context, op Op, _ Position) bool {
-	c := o.c
+func (c *localCopy) control(_ context.Context, op Op, _ Position) bool {
 	switch {
 	case op == Reset:
-		c.next = newCacheTable[K, V]()
+		c.next = newCacheTable(&c.kind)
 	case c.next != nil: // Synced
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -192,7 +192,7 @@ func (o *cacheOutlet[K, V]) control(_ context.Context, op Op, _ Position) bool {
 		c.next = nil
 		c.filled()
 		if len(c.subscribers) > 0 {
-			all := inOrder(c.table.Load().entries())
+			all := inOrder(c.table.Load().records())
 			for s := range c.subscribers {
 				s.reset(all)
 			}
@@ -201,23 +201,20 @@ func (o *cacheOutlet[K, V]) control(_ context.Context, op Op, _ Position) bool {
 	return true
 }
 
-func (o *cacheOutlet[K, V]) close() {}
+func (c *localCopy) close() {}
 
-// cachedKeys lets a keySet look at what a cache holds.
-type cachedKeys[K comparable, V any] struct{ c *localCopy[K, V] }
+func (c *localCopy) note(string, Op, uint64) {} // the table has it
+func (c *localCopy) forget()                 {} // Reset follows
 
-func (k *cachedKeys[K, V]) note(string, Op, uint64) {} // the cache has it
-func (k *cachedKeys[K, V]) forget()                 {} // Reset follows
-
-func (k *cachedKeys[K, V]) has(key string) bool {
-	parsed, err := k.c.kv.spec.Parse(key)
-	return err == nil && k.c.writable().get(parsed) != nil
+func (c *localCopy) has(key string) bool {
+	r, ok := c.kind.load(&rawEntry{key: key, op: Delete})
+	return ok && c.writable().has(r)
 }
 
-func (k *cachedKeys[K, V]) all() iter.Seq2[string, uint64] {
+func (c *localCopy) all() iter.Seq2[string, uint64] {
 	return func(yield func(string, uint64) bool) {
-		for _, e := range k.c.writable().entries() {
-			if key, err := k.c.kv.spec.Encode(e.Key); err == nil && !yield(key, e.Revision) {
+		for _, r := range c.writable().records() {
+			if key, err := c.kind.name(r); err == nil && !yield(key, r.revision) {
 				return
 			}
 		}

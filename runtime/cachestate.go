@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// cacheState is embedded in caches, which get the methods that do not depend on their types from it.
+// cacheState is how far a cache is.
 type cacheState struct {
 	b        *Bucket
 	filter   string
@@ -34,8 +34,12 @@ type cacheWaiter struct {
 	reached  chan struct{}
 }
 
+// cacheHandle has the methods of caches that do not depend on their types.
+type cacheHandle struct{ copy *localCopy }
+
 // Position returns up to where the cache has followed the bucket; it is not ahead of what reads see.
-func (s *cacheState) Position() Position {
+func (h *cacheHandle) Position() Position {
+	s := &h.copy.cacheState
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.position
@@ -45,7 +49,8 @@ func (s *cacheState) Position() Position {
 // have held all that the server had which it follows. While all is well that is about a second ago at
 // most; it stands still while the cache is cut off, while it fetches a new copy or cannot keep up with
 // the writers, and after its end.
-func (s *cacheState) LastContact() time.Time {
+func (h *cacheHandle) LastContact() time.Time {
+	s := &h.copy.cacheState
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.contact
@@ -54,11 +59,11 @@ func (s *cacheState) LastContact() time.Time {
 // Err returns why the cache no longer follows the bucket: nil while it does, or tries to, and after
 // Close; otherwise an *Error, such as one of ErrCacheFull, ErrBucketNotFound, ErrPermission,
 // ErrUnavailable (the connection was closed), or of the context's end. What it holds stays readable.
-func (s *cacheState) Err() error { return s.watch.reason() }
+func (h *cacheHandle) Err() error { return h.copy.watch.reason() }
 
 // Close ends the cache; what it holds stays readable. It may be called more than once. No goroutine
 // is left when it returns.
-func (s *cacheState) Close() { s.watch.stop() }
+func (h *cacheHandle) Close() { h.copy.watch.stop() }
 
 // WaitFor returns when the cache has everything up to a revision of the bucket: after a write that
 // returned this revision, reads of the cache see that write or a later one. While the cache is cut off
@@ -66,7 +71,8 @@ func (s *cacheState) Close() { s.watch.stop() }
 // next heartbeat, which may take about a second. It returns an *Error: of the end of ctx, of ErrCacheEnded
 // after Close, or Err. The revisions of a bucket that was deleted and created again count anew; one
 // from before is not waited for in a way that means anything.
-func (s *cacheState) WaitFor(ctx context.Context, revision uint64) error {
+func (h *cacheHandle) WaitFor(ctx context.Context, revision uint64) error {
+	s := &h.copy.cacheState
 	s.mu.Lock()
 	if s.following && s.position.sequence >= revision {
 		s.mu.Unlock()
@@ -82,7 +88,7 @@ func (s *cacheState) WaitFor(ctx context.Context, revision uint64) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-s.watch.done:
-		if err = s.Err(); err == nil {
+		if err = s.watch.reason(); err == nil {
 			err = ErrCacheEnded
 		}
 	}
@@ -166,7 +172,7 @@ func (s *cacheState) begin(ctx context.Context, b *Bucket, sel Selection, opts [
 	switch {
 	case err == nil:
 	case running:
-		s.Close()
+		s.watch.stop()
 	default:
 		cancel()
 	}
@@ -198,7 +204,7 @@ func (s *cacheState) firstCopy(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("%w: %w", ErrIncomplete, err)
 		}
-		return s.Err()
+		return s.watch.reason()
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"time"
 )
 
 // Changes yields what the cache holds, as Put, then Synced, and from then on every change of what it
@@ -19,60 +18,67 @@ import (
 // the loop takes them become one, the latest; a key that came and went in between is not mentioned.
 // The revisions of one key come in order, those of different keys may not. It keeps at most one change
 // for each key, so memory is bounded by the size of the cache.
-//
-//go:noinline
-func (c *localCopy[K, V]) Changes(ctx context.Context) iter.Seq[Event[K, V]] {
+func (c *Cache[K, V]) Changes(ctx context.Context) iter.Seq[Event[K, V]] {
+	return changes[K, V](ctx, c.copy)
+}
+
+// Changes yields the entry as Put, if there is one, then Synced, and its changes: see Cache.Changes.
+func (c *KeyCache[K, V]) Changes(ctx context.Context) iter.Seq[Event[K, V]] {
+	return changes[K, V](ctx, c.copy)
+}
+
+func changes[K comparable, V any](ctx context.Context, c *localCopy) iter.Seq[Event[K, V]] {
 	return func(yield func(Event[K, V]) bool) {
 		s := c.subscribe()
 		defer c.unsubscribe(s)
-		for ctx.Err() == nil {
-			ev, ok := c.take(s)
-			if ok {
-				if !yield(ev) {
-					return
-				}
-				continue
+		for {
+			t, ok := c.await(ctx, s)
+			if !ok {
+				return
 			}
-			select {
-			case <-s.wake:
-			case <-ctx.Done():
-			case <-c.watch.done:
-				if ev, ok = c.take(s); !ok || !yield(ev) {
-					return
-				}
+			ev := Event[K, V]{Op: t.op}
+			if t.record != nil {
+				e := storedOf[K, V](t.record)
+				ev = Event[K, V]{Op: t.op, Key: e.key, Value: e.value, Revision: e.revision, Created: e.at(), Err: e.err}
+			}
+			if !yield(ev) {
+				return
 			}
 		}
 	}
 }
 
+// told is what a subscriber is told.
+type told struct {
+	op     Op
+	record *record // nil with Synced and Reset; of a marker, it has the key and no value
+}
+
 // subscriber is one loop over Changes. It is guarded by the cache's mutex.
-type subscriber[K comparable, V any] struct {
-	again   bool           // Reset is due
-	first   []*Entry[K, V] // to be told before Synced
-	synced  bool           // Synced has been told
-	pending map[K]*change[K, V]
-	queue   []*change[K, V] // those pending, the oldest first, and some that are no longer
+type subscriber struct {
+	again   bool      // Reset is due
+	first   []*record // to be told before Synced
+	synced  bool      // Synced has been told
+	pending map[string]*change
+	queue   []*change // those pending, the oldest first, and some that are no longer
 	wake    chan struct{}
 }
 
 // change is the latest change of a key that a subscriber has not been told of.
-type change[K comparable, V any] struct {
-	key      K
-	entry    *Entry[K, V] // nil if it was deleted:
-	op       Op
-	revision uint64
-	created  time.Time
-	known    bool // the subscriber has been told that the key has a value
-	dropped  bool // nothing is to be told
+type change struct {
+	told
+	key     string
+	known   bool // the subscriber has been told that the key has a value
+	dropped bool // nothing is to be told
 }
 
-func (c *localCopy[K, V]) subscribe() *subscriber[K, V] {
-	s := &subscriber[K, V]{pending: map[K]*change[K, V]{}, wake: make(chan struct{}, 1)}
+func (c *localCopy) subscribe() *subscriber {
+	s := &subscriber{pending: map[string]*change{}, wake: make(chan struct{}, 1)}
 	c.mu.Lock()
-	all := c.table.Load().entries()
+	all := c.table.Load().records()
 	s.first = all
 	if c.subscribers == nil {
-		c.subscribers = map[*subscriber[K, V]]struct{}{}
+		c.subscribers = map[*subscriber]struct{}{}
 	}
 	c.subscribers[s] = struct{}{}
 	c.mu.Unlock()
@@ -80,33 +86,49 @@ func (c *localCopy[K, V]) subscribe() *subscriber[K, V] {
 	return s
 }
 
-func (c *localCopy[K, V]) unsubscribe(s *subscriber[K, V]) {
+func (c *localCopy) unsubscribe(s *subscriber) {
 	c.mu.Lock()
 	delete(c.subscribers, s)
 	c.mu.Unlock()
 }
 
-// inOrder sorts entries as the bucket has them.
-func inOrder[K comparable, V any](entries []*Entry[K, V]) []*Entry[K, V] {
-	slices.SortFunc(entries, func(a, b *Entry[K, V]) int { return cmp.Compare(a.Revision, b.Revision) })
-	return entries
+// await returns what is to be told next, and waits for it. It reports false at the end of ctx or the
+// cache.
+func (c *localCopy) await(ctx context.Context, s *subscriber) (told, bool) {
+	for ctx.Err() == nil {
+		if t, ok := c.take(s); ok {
+			return t, true
+		}
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+		case <-c.watch.done:
+			return c.take(s)
+		}
+	}
+	return told{}, false
 }
 
-// note takes in a change; known tells that the key had a value before.
-func (s *subscriber[K, V]) note(latest change[K, V], key K, known bool) {
+// inOrder sorts records as the bucket has them.
+func inOrder(records []*record) []*record {
+	slices.SortFunc(records, func(a, b *record) int { return cmp.Compare(a.revision, b.revision) })
+	return records
+}
+
+// note takes in a change of a key.
+func (s *subscriber) note(key string, latest change) {
 	p, ok := s.pending[key]
 	switch {
-	case ok && latest.entry == nil && !p.known:
+	case ok && latest.op != Put && !p.known:
 		p.dropped = true
 		delete(s.pending, key)
 		s.tidy()
 		return
 	case ok:
-		latest.key, latest.known = key, p.known
-		*p = latest
+		p.told = latest.told
 		return
 	}
-	latest.key, latest.known = key, known
+	latest.key = key
 	s.pending[key] = &latest
 	s.queue = append(s.queue, &latest)
 	select {
@@ -116,37 +138,37 @@ func (s *subscriber[K, V]) note(latest change[K, V], key K, known bool) {
 }
 
 // tidy keeps the queue from growing with keys that come and go.
-func (s *subscriber[K, V]) tidy() {
+func (s *subscriber) tidy() {
 	if len(s.queue) > 2*len(s.pending)+64 {
-		s.queue = slices.DeleteFunc(s.queue, func(c *change[K, V]) bool { return c.dropped })
+		s.queue = slices.DeleteFunc(s.queue, func(c *change) bool { return c.dropped })
 	}
 }
 
 // reset starts over with a copy of another bucket.
-func (s *subscriber[K, V]) reset(all []*Entry[K, V]) {
+func (s *subscriber) reset(all []*record) {
 	s.again, s.first, s.synced = true, all, false
-	s.pending, s.queue = map[K]*change[K, V]{}, nil
+	s.pending, s.queue = map[string]*change{}, nil
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-// take returns what is to be told next.
-func (c *localCopy[K, V]) take(s *subscriber[K, V]) (Event[K, V], bool) {
+// take returns what is to be told next, if there is anything.
+func (c *localCopy) take(s *subscriber) (told, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case s.again:
 		s.again = false
-		return Event[K, V]{Op: Reset}, true
+		return told{op: Reset}, true
 	case len(s.first) > 0:
-		e := s.first[0]
+		r := s.first[0]
 		s.first = s.first[1:]
-		return e.put(), true
+		return told{Put, r}, true
 	case !s.synced:
 		s.first, s.synced = nil, true
-		return Event[K, V]{Op: Synced}, true
+		return told{op: Synced}, true
 	}
 	for len(s.queue) > 0 {
 		p := s.queue[0]
@@ -156,16 +178,8 @@ func (c *localCopy[K, V]) take(s *subscriber[K, V]) (Event[K, V], bool) {
 			continue
 		}
 		delete(s.pending, p.key)
-		if p.entry != nil {
-			return p.entry.put(), true
-		}
-		return Event[K, V]{Op: p.op, Key: p.key, Revision: p.revision, Created: p.created}, true
+		return p.told, true
 	}
 	s.queue = nil
-	return Event[K, V]{}, false
-}
-
-// put is the event of an entry.
-func (e *Entry[K, V]) put() Event[K, V] {
-	return Event[K, V]{Op: Put, Key: e.Key, Value: e.Value, Revision: e.Revision, Created: e.Created, Err: e.err}
+	return told{}, false
 }

@@ -31,10 +31,10 @@ func ForgetReads(tx *Txn) {
 
 // Pending is the largest number of changes that the cache keeps for a subscriber.
 func (c *Cache[K, V]) Pending() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.copy.mu.Lock()
+	defer c.copy.mu.Unlock()
 	most := 0
-	for s := range c.subscribers {
+	for s := range c.copy.subscribers {
 		most = max(most, len(s.queue))
 	}
 	return most
