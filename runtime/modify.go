@@ -176,7 +176,9 @@ func (b *Bucket) modifyUntil(ctx context.Context, key string, o modifyOptions, d
 		if !wait.sleep(ctx) {
 			return modified{}, fmt.Errorf("%w: gave up after %d attempts: %w", ErrContention, attempts, ctx.Err())
 		}
-		read, fromLeader = b.leaderGet, true
+		read, fromLeader = func(ctx context.Context, key string) (rawEntry, error) {
+			return b.leaderGetFrom(ctx, key, latestOf(err))
+		}, true
 	}
 }
 
@@ -214,8 +216,8 @@ func (b *Bucket) getOrCreate(ctx context.Context, key string, invalid error, dec
 	}
 	err = b.do(ctx, op, key, func(ctx context.Context) error {
 		var w *write
-		for wait := (backoff{}); ; {
-			raw, err := b.leaderGet(ctx, key)
+		for wait, floor := (backoff{}), uint64(0); ; {
+			raw, err := b.leaderGetFrom(ctx, key, floor)
 			if err == nil && raw.op == Put {
 				return decode(&raw)
 			}
@@ -237,6 +239,7 @@ func (b *Bucket) getOrCreate(ctx context.Context, key string, invalid error, dec
 			if !wait.sleep(ctx) {
 				return fmt.Errorf("%w: %w", ErrContention, ctx.Err())
 			}
+			floor = latestOf(err)
 		}
 	})
 	return revision, err

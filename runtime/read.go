@@ -115,10 +115,8 @@ func (b *Bucket) latest(ctx context.Context, key string, o readOptions) (rawEntr
 		}
 	}
 	raw, err := b.leaderGet(ctx, key)
-	if raw.revision < own && (err == nil || errors.Is(err, ErrNotFound)) && b.own.doubt() {
-		if info, ierr := b.info(ctx); ierr == nil {
-			b.own.confirm(info.incarnation())
-		}
+	if raw.revision < own && (err == nil || errors.Is(err, ErrNotFound)) {
+		b.doubt(ctx)
 	}
 	return raw, err
 }
@@ -211,16 +209,49 @@ func (b *Bucket) stillThere(ctx context.Context) error {
 // it does what a client with grants for single keys can, a direct get: callers let a guarded write
 // confirm the answer.
 func (b *Bucket) leaderGet(ctx context.Context, key string) (rawEntry, error) {
-	if b.noLeaderReads.Load() {
-		return b.directGet(ctx, key)
-	}
-	raw, err := b.storedGet(ctx, key, msgGet{LastBySubject: b.stored + key})
-	if errors.Is(err, ErrPermission) && b.direct {
-		b.noLeaderReads.Store(true)
-		return b.directGet(ctx, key)
-	}
-	return raw, err
+	return b.leaderGetFrom(ctx, key, 0)
 }
+
+// leaderGetFrom is leaderGet where the leader has named a revision of the key, in a conflict, that a
+// replica which is asked in its place has to reach.
+func (b *Bucket) leaderGetFrom(ctx context.Context, key string, revision uint64) (rawEntry, error) {
+	if !b.noLeaderReads.Load() {
+		raw, err := b.storedGet(ctx, key, msgGet{LastBySubject: b.stored + key})
+		if !errors.Is(err, ErrPermission) || !b.direct {
+			return raw, err
+		}
+		b.noLeaderReads.Store(true)
+	}
+	for wait := (backoff{}); ; {
+		own, _ := b.own.floor(key)
+		raw, err := b.directGet(ctx, key)
+		switch {
+		case raw.revision >= max(revision, own), err != nil && !errors.Is(err, ErrNotFound):
+			return raw, err
+		case err != nil && wait.tries >= directTries, wait.tries >= replicaTries: // its marker was removed, perhaps
+			return raw, err
+		case raw.revision < own && wait.tries >= directTries:
+			b.doubt(ctx)
+		}
+		if !wait.sleep(ctx) {
+			return rawEntry{}, fmt.Errorf("%w: no replica has reached revision %d: %w", ErrUnavailable, max(revision, own), ctx.Err())
+		}
+	}
+}
+
+// doubt makes sure that what this handle wrote was written to the bucket that is there now.
+func (b *Bucket) doubt(ctx context.Context) {
+	if !b.own.doubt() {
+		return
+	}
+	if info, err := b.info(ctx); err == nil {
+		b.own.confirm(info.incarnation())
+	}
+}
+
+// replicaTries is how many answers of replicas that are behind are not taken, where the leader cannot
+// be asked: some four seconds of them.
+const replicaTries = 20
 
 // storedGet asks the stream's leader for one message.
 func (b *Bucket) storedGet(ctx context.Context, key string, request msgGet) (rawEntry, error) {

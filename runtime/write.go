@@ -236,7 +236,7 @@ func (b *Bucket) createAbsent(ctx context.Context, w *write) (uint64, error) {
 		if !errors.Is(err, ErrConflict) {
 			return revision, err
 		}
-		raw, rerr := b.leaderGet(ctx, w.key)
+		raw, rerr := b.leaderGetFrom(ctx, w.key, latestOf(err))
 		switch {
 		case errors.Is(rerr, ErrNotFound):
 			w.expect = 0
