@@ -27,8 +27,10 @@ type proxy struct {
 
 	mu    sync.Mutex
 	deaf  bool // what the server says is lost
+	mute  bool // what the client says is lost
 	late  bool // what the server says is kept back
 	kept  []func()
+	lost  int  // bytes that were, since deaf or mute was set
 	down  bool // nobody gets through
 	conns []net.Conn
 	wg    sync.WaitGroup
@@ -79,7 +81,7 @@ func (p *proxy) accept() {
 			_, _ = client.Close(), backend.Close()
 			continue
 		}
-		p.wg.Go(func() { _, _ = io.Copy(backend, client); _ = backend.Close() })
+		p.wg.Go(func() { _, _ = io.Copy(speech{backend, p}, client); _ = backend.Close() })
 		p.wg.Go(func() { _, _ = io.Copy(talk{client, p}, backend); _ = client.Close() })
 	}
 }
@@ -93,6 +95,9 @@ type talk struct {
 func (w talk) Write(data []byte) (int, error) {
 	w.p.mu.Lock()
 	lost := w.p.deaf || w.p.late
+	if lost {
+		w.p.lost += len(data)
+	}
 	if w.p.late {
 		data := bytes.Clone(data)
 		w.p.kept = append(w.p.kept, func() { _, _ = w.Conn.Write(data) })
@@ -102,6 +107,32 @@ func (w talk) Write(data []byte) (int, error) {
 		return len(data), nil
 	}
 	return w.Conn.Write(data)
+}
+
+// speech is the way to the server.
+type speech struct {
+	net.Conn
+	p *proxy
+}
+
+func (w speech) Write(data []byte) (int, error) {
+	w.p.mu.Lock()
+	lost := w.p.mute
+	if lost {
+		w.p.lost += len(data)
+	}
+	w.p.mu.Unlock()
+	if lost {
+		return len(data), nil
+	}
+	return w.Conn.Write(data)
+}
+
+// setMute loses what the client says, or no longer.
+func (p *proxy) setMute(mute bool) {
+	p.mu.Lock()
+	p.mute, p.lost = mute, 0
+	p.mu.Unlock()
 }
 
 // setLate keeps back what the server says, or lets it through in the end.
@@ -114,9 +145,16 @@ func (p *proxy) setLate(late bool) {
 	p.late, p.kept = late, nil
 }
 
+// hasLost tells that something was lost.
+func (p *proxy) hasLost() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lost > 0
+}
+
 func (p *proxy) setDeaf(deaf bool) {
 	p.mu.Lock()
-	p.deaf = deaf
+	p.deaf, p.lost = deaf, 0
 	p.mu.Unlock()
 }
 
@@ -153,10 +191,10 @@ func (p *proxy) cut() {
 	p.conns = nil
 }
 
-func (p *proxy) connect(t *testing.T) jetstream.JetStream {
+func (p *proxy) connect(t *testing.T, opts ...nats.Option) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect("nats://"+p.listener.Addr().String(), nats.MaxReconnects(-1),
-		nats.ReconnectWait(10*time.Millisecond), nats.IgnoreDiscoveredServers())
+	nc, err := nats.Connect("nats://"+p.listener.Addr().String(), append(opts, nats.MaxReconnects(-1),
+		nats.ReconnectWait(10*time.Millisecond), nats.IgnoreDiscoveredServers())...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,10 @@ package kvrt_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -30,6 +32,10 @@ func TestSingleKeyOperations(t *testing.T) {
 	}
 	if _, err := s.order.Create(ctx, key, order{}); !errors.Is(err, kvrt.ErrExists) || errors.Is(err, kvrt.ErrConflict) || !errors.Is(err, jetstream.ErrKeyExists) {
 		t.Fatalf("Create of a live key: %v", err)
+	}
+	var exists *kvrt.Error
+	if _, err := s.order.Create(ctx, key, order{}); !errors.As(err, &exists) || exists.Revision != rev {
+		t.Fatalf("its error: %+v", exists)
 	}
 	rev2, err := s.order.Update(ctx, key, order{"b", 2}, rev)
 	if err != nil || rev2 != 2 {
@@ -89,6 +95,51 @@ func TestInvalidInputIsRefusedBeforeSending(t *testing.T) {
 	}
 	if status, err := s.b.Status(ctx); err != nil || status.LastRevision != 0 {
 		t.Fatalf("something was stored: %+v, %v", status, err)
+	}
+}
+
+func TestHeadersCountForTheLimitsOfAMessage(t *testing.T) {
+	ctx := within(t, time.Minute)
+	js := kvtest.Start(t)
+	if _, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "SHOP", MaxValueSize: 100}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := kvrt.Open(ctx, js, shopConfig(), bindShop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, err := js.Conn().SubscribeSync("$KV.SHOP.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := order{Note: strings.Repeat("x", 60)}
+	rev, err := s.order.Put(ctx, orderKey{"a", 1}, small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sent.NextMsgWithContext(ctx); err != nil {
+		t.Fatal(err)
+	}
+	payload := order{Note: strings.Repeat("x", int(js.Conn().MaxPayload())-60)}
+	_, errUpdate := s.order.Update(ctx, orderKey{"a", 1}, small, rev)
+	_, errPut := s.order.Put(ctx, orderKey{"a", 1}, payload)
+	for name, err := range map[string]error{"Update": errUpdate, "Put": errPut} {
+		if !errors.Is(err, kvrt.ErrTooLarge) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := js.Conn().FlushWithContext(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := sent.Pending(); n != 0 || err != nil {
+		t.Errorf("%d were sent, %v", n, err)
+	}
+	// The limit is the one of now, not of when the bucket was bound.
+	if _, err := js.UpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "SHOP", MaxValueSize: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.order.Update(ctx, orderKey{"a", 1}, small, rev); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -155,15 +206,34 @@ func TestModifyEndsWithoutAWrite(t *testing.T) {
 	if err != nil || status.LastRevision != 2 {
 		t.Fatalf("%+v, %v", status, err)
 	}
+	runs := 0
 	_, err = s.counter.Modify(ctx, counterKey{}, func(e *entry) error {
+		runs++
 		if _, err := s.counter.Put(ctx, counterKey{}, e.Value+1); err != nil {
 			t.Error(err)
 		}
 		e.Value = 100
 		return nil
 	}, kvrt.MaxAttempts(3))
-	if !errors.Is(err, kvrt.ErrContention) || !kvrt.Retryable(err) {
-		t.Fatalf("contention without end: %v", err)
+	if !errors.Is(err, kvrt.ErrContention) || !kvrt.Retryable(err) || runs != 3 {
+		t.Fatalf("contention without end: %v after %d runs", err, runs)
+	}
+}
+
+// An absent key has no value, which is something else than an empty one.
+func TestModifyWritesAnEmptyValue(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	text := kvrt.NewKV(s.b, kvrt.KeySpec[counterKey, string]{Encode: counterKey.Encode, Parse: parseCounterKey, Codec: kvrt.Raw[string]()})
+	for range 2 { // the second one leaves it as it is
+		if e, err := text.Modify(t.Context(), counterKey{}, func(*kvrt.Entry[counterKey, string]) error { return nil }); err != nil || e.Revision != 1 {
+			t.Fatalf("%+v, %v", e, err)
+		}
+	}
+	if _, err := text.Delete(t.Context(), counterKey{}); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := text.Modify(t.Context(), counterKey{}, func(*kvrt.Entry[counterKey, string]) error { return nil }); err != nil || e.Revision != 3 {
+		t.Fatalf("over a marker: %+v, %v", e, err)
 	}
 }
 
@@ -185,6 +255,49 @@ func TestGetOrCreate(t *testing.T) {
 	}
 	if e, c, err := s.counter.GetOrCreate(ctx, counterKey{}, func() (int64, error) { return 9, nil }); err != nil || !c || e.Value != 9 {
 		t.Fatalf("over a marker: %+v, %v, %v", e, c, err)
+	}
+}
+
+func TestGetOrCreateOfManyAtOnce(t *testing.T) {
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	for id := range uint64(10) {
+		key := orderKey{"race", id}
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		got := map[int64]bool{}
+		for caller := range int64(8) {
+			wg.Go(func() {
+				runs := 0
+				e, created, err := s.order.GetOrCreate(t.Context(), key, func() (order, error) {
+					if runs++; caller == 0 { // who loses, in any case
+						if _, err := s.order.Create(t.Context(), key, order{Total: 99}); err != nil && !errors.Is(err, kvrt.ErrExists) {
+							return order{}, err
+						}
+					}
+					return order{Total: caller}, nil
+				})
+				mu.Lock()
+				defer mu.Unlock()
+				if got[e.Value.Total] = true; err != nil || runs > 1 || created && e.Value.Total != caller {
+					t.Errorf("%+v, %v, %v, after %d runs", e, created, err, runs)
+				}
+			})
+		}
+		wg.Wait()
+		if len(got) != 1 {
+			t.Errorf("they got %v", got)
+		}
+	}
+	// A marker that is written in between costs another attempt, and not another run.
+	runs := 0
+	e, created, err := s.counter.GetOrCreate(t.Context(), counterKey{}, func() (int64, error) {
+		runs++
+		_, err := s.counter.Delete(t.Context(), counterKey{})
+		return 5, err
+	})
+	if err != nil || !created || e.Value != 5 || runs != 1 {
+		t.Errorf("%+v, %v, %v, after %d runs", e, created, err, runs)
 	}
 }
 

@@ -1,0 +1,204 @@
+package kvrt_test
+
+// Writes whose first attempt got lost, on the way there or back, and what happens before the next one
+// and before the outcome is read.
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	kvrt "github.com/kvgen/kvgen/runtime"
+	"github.com/kvgen/kvgen/runtime/kvtest"
+)
+
+// traced is a connection that calls f before each request whose subject has a part.
+func traced(t *testing.T, js jetstream.JetStream, part string, f func()) jetstream.JetStream {
+	t.Helper()
+	traced, err := jetstream.New(js.Conn(), jetstream.WithClientTrace(&jetstream.ClientTrace{
+		RequestSent: func(subject string, _ []byte) {
+			if strings.Contains(subject, part) {
+				f()
+			}
+		},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return traced
+}
+
+// losing has the request of write, or its answer, get lost in p, and calls f then. The connection
+// lives on, and the write is repeated on it.
+func losing(t *testing.T, p *proxy, lose func(bool), write func(ctx context.Context) (uint64, error), f func()) (uint64, error) {
+	t.Helper()
+	ctx := within(t, 30*time.Second)
+	type outcome struct {
+		revision uint64
+		err      error
+	}
+	done := make(chan outcome)
+	lose(true)
+	go func() {
+		revision, err := write(ctx)
+		done <- outcome{revision, err}
+	}()
+	for !p.hasLost() {
+		time.Sleep(time.Millisecond)
+	}
+	f()
+	lose(false)
+	o := <-done
+	return o.revision, o.err
+}
+
+func TestAWriteIsRepeatedOnAConnectionThatLives(t *testing.T) {
+	srv := kvtest.StartServer(t)
+	there := ensureShop(t, srv.Connect(t), shopConfig())
+	p := startProxy(t, srv)
+	here := ensureShop(t, p.connect(t), shopConfig())
+	create := func(ctx context.Context) (uint64, error) { return here.counter.Create(ctx, counterKey{}, 1) }
+	if rev, err := losing(t, p, p.setMute, create, func() {}); rev != 1 || err != nil {
+		t.Fatalf("the request got lost: %d, %v", rev, err)
+	}
+	update := func(ctx context.Context) (uint64, error) { return here.counter.Update(ctx, counterKey{}, 2, 1) }
+	if rev, err := losing(t, p, p.setDeaf, update, func() {}); rev != 2 || err != nil {
+		t.Fatalf("the answer got lost: %d, %v", rev, err)
+	}
+	if status, err := there.b.Status(t.Context()); err != nil || status.LastRevision != 2 {
+		t.Fatalf("%+v, %v", status, err)
+	}
+}
+
+func TestAWriteThatDidNotLandBeforeAnother(t *testing.T) {
+	for history, want := range map[int]error{1: kvrt.ErrUnknownOutcome, 5: kvrt.ErrConflict} {
+		srv := kvtest.StartServer(t)
+		cfg := kvrt.BucketConfig{Name: "SHOP", History: history}
+		there := ensureShop(t, srv.Connect(t), cfg)
+		p := startProxy(t, srv)
+		here := ensureShop(t, p.connect(t), cfg)
+		first := put(t, there, "a", 1, 1)
+		_, err := losing(t, p, p.setMute, func(ctx context.Context) (uint64, error) {
+			return here.order.Update(ctx, orderKey{"a", 1}, order{Total: 2}, first)
+		}, func() { put(t, there, "a", 1, 3) })
+		if !errors.Is(err, want) || want != kvrt.ErrUnknownOutcome && errors.Is(err, kvrt.ErrUnknownOutcome) {
+			t.Errorf("history %d: %v", history, err)
+		}
+		if e, err := there.order.Get(t.Context(), orderKey{"a", 1}); err != nil || e.Value.Total != 3 {
+			t.Errorf("history %d: %+v, %v", history, e, err)
+		}
+	}
+}
+
+// What the repetition met is gone when the outcome is read: the write goes on.
+func TestAWriteThatMetAnotherWhichIsGone(t *testing.T) {
+	srv := kvtest.StartServer(t)
+	admin := srv.Connect(t)
+	there := ensureShop(t, admin, shopConfig())
+	p := startProxy(t, srv)
+	var gone atomic.Bool
+	here := ensureShop(t, traced(t, p.connect(t), "STREAM.MSG.GET", func() {
+		if gone.Swap(true) {
+			return
+		}
+		stream, err := admin.Stream(t.Context(), "KV_SHOP")
+		if err == nil {
+			err = stream.Purge(t.Context())
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}), shopConfig())
+	rev, err := losing(t, p, p.setMute, func(ctx context.Context) (uint64, error) {
+		return here.counter.Create(ctx, counterKey{}, 7)
+	}, func() {
+		if _, err := there.counter.Put(t.Context(), counterKey{}, 1); err != nil {
+			t.Error(err)
+		}
+	})
+	if rev != 2 || err != nil || !gone.Load() {
+		t.Fatalf("%d, %v", rev, err)
+	}
+}
+
+// The marker is removed between its being read and being written over.
+func TestCreateOverAMarkerThatIsRemovedMeanwhile(t *testing.T) {
+	js := kvtest.Start(t)
+	there := ensureShop(t, js, shopConfig())
+	marker := remove(t, there, "a", 1)
+	for name, f := range map[string]func(ctx context.Context, s *shop) (uint64, error){
+		"Create": func(ctx context.Context, s *shop) (uint64, error) {
+			return s.order.Create(ctx, orderKey{"a", 1}, order{})
+		},
+		"GetOrCreate": func(ctx context.Context, s *shop) (uint64, error) {
+			e, _, err := s.order.GetOrCreate(ctx, orderKey{"a", 1}, func() (order, error) { return order{}, nil })
+			return e.Revision, err
+		},
+	} {
+		done := false
+		js, err := jetstream.New(js.Conn(), jetstream.WithClientTrace(&jetstream.ClientTrace{
+			ResponseReceived: func(subject string, _ []byte, _ nats.Header) {
+				if strings.Contains(subject, "STREAM.MSG.GET") && !done {
+					done = true
+					if err := there.b.Compact(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+			},
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rev, err := f(within(t, 5*time.Second), ensureShop(t, js, shopConfig()))
+		if rev != marker+1 || err != nil || !done {
+			t.Errorf("%s: %d, %v", name, rev, err)
+		}
+		marker = remove(t, there, "a", 1)
+	}
+}
+
+// A client with grants for single keys reads what became of its write in the only way it may.
+func TestALostAnswerWithGrantsForSingleKeys(t *testing.T) {
+	srv := kvtest.StartServer(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "full", Password: "x"}, {Username: "one", Password: "x", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Allow: []string{
+				"$KV.SHOP.counter", "$JS.API.STREAM.INFO.KV_SHOP", "$JS.API.DIRECT.GET.KV_SHOP.$KV.SHOP.counter",
+			}},
+			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+		}}}
+	})
+	there := ensureShop(t, srv.Connect(t, nats.UserInfo("full", "x")), shopConfig())
+	p := startProxy(t, srv)
+	here, err := kvrt.Open(t.Context(), p.connect(t, nats.UserInfo("one", "x"), quiet), shopConfig(), bindShop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update := func(revision uint64) func(ctx context.Context) (uint64, error) {
+		return func(ctx context.Context) (uint64, error) {
+			return here.counter.Update(ctx, counterKey{}, 2, revision)
+		}
+	}
+	first, err := there.counter.Put(t.Context(), counterKey{}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := losing(t, p, p.setDeaf, update(first), func() {})
+	if second != first+1 || err != nil {
+		t.Fatalf("%d, %v", second, err)
+	}
+	_, err = losing(t, p, p.setDeaf, update(second), func() {
+		if _, err := there.counter.Put(t.Context(), counterKey{}, 3); err != nil {
+			t.Error(err)
+		}
+	})
+	if !errors.Is(err, kvrt.ErrUnknownOutcome) {
+		t.Fatalf("and another write since: %v", err)
+	}
+}
