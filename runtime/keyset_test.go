@@ -125,3 +125,46 @@ func TestTrackKeysInTheMiddleOfTheCopy(t *testing.T) {
 		}
 	}
 }
+
+// The keys of a bucket that was deleted are not missed in the one that was created in its place.
+func TestTrackKeysInABucketThatWasCreatedAgain(t *testing.T) {
+	ctx := within(t, time.Minute)
+	server := kvtest.StartServer(t)
+	admin := server.Connect(t)
+	there := ensureShop(t, admin, shopConfig())
+	p := startProxy(t, server)
+	js := p.connect(t)
+	here := ensureShop(t, js, shopConfig())
+	put(t, there, "a", 1, 1)
+	put(t, there, "a", 2, 2)
+	w := watch(t, here, orderFilter{}, kvrt.TrackKeys())
+	deaf := watch(t, here, orderFilter{}, kvrt.TrackKeys(), kvrt.IgnoreDeletes())
+	for _, w := range []*kvrt.Watcher[orderEvent]{w, deaf} {
+		expect(t, w, "Put a/1 1", "Put a/2 2", "Synced")
+	}
+	if err := admin.DeleteKeyValue(ctx, "SHOP"); err != nil {
+		t.Fatal(err)
+	}
+	there = ensureShop(t, admin, shopConfig())
+	for id := range uint64(5) {
+		put(t, there, "b", id, 5)
+	}
+	for _, w := range []*kvrt.Watcher[orderEvent]{w, deaf} {
+		expect(t, w, "Reset", "Put b/0 5", "Put b/1 5", "Put b/2 5", "Put b/3 5", "Put b/4 5", "Synced")
+	}
+	// Twice, since what was reported once is not gone again.
+	for id := range uint64(2) {
+		away(t, p, js.Conn().IsConnected, func() {
+			remove(t, there, "b", id)
+			if err := there.b.Compact(ctx); err != nil {
+				t.Fatal(err)
+			}
+			put(t, there, "b", 10+id, 6)
+		})
+		expect(t, w, fmt.Sprintf("Put b/%d 6", 10+id), fmt.Sprintf("Delete b/%d", id))
+		expect(t, deaf, fmt.Sprintf("Put b/%d 6", 10+id))
+	}
+	put(t, there, "b", 20, 7)
+	expect(t, w, "Put b/20 7")
+	expect(t, deaf, "Put b/20 7")
+}

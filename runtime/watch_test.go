@@ -223,6 +223,27 @@ func TestWatchReportsThatTheBucketWasCreatedAgain(t *testing.T) {
 	expect(t, w, "Put a/4 4")
 }
 
+func TestTheCopyAfterResetIsLikeTheFirst(t *testing.T) {
+	js := kvtest.Start(t)
+	cfg := kvrt.BucketConfig{Name: "SHOP", History: 5}
+	s := ensureShop(t, js, cfg)
+	put(t, s, "a", 1, 1)
+	w := watch(t, s, orderFilter{})
+	expect(t, w, "Put a/1 1", "Synced")
+	pos := w.Position()
+	w.Stop()
+	if err := js.DeleteKeyValue(t.Context(), "SHOP"); err != nil {
+		t.Fatal(err)
+	}
+	s = ensureShop(t, js, cfg)
+	for i := range int64(3) {
+		put(t, s, "b", 1, i)
+	}
+	expect(t, watch(t, s, orderFilter{}, kvrt.ResumeFrom(pos)), "Reset", "Put b/1 2", "Synced")
+	expect(t, watch(t, s, orderFilter{}, kvrt.ResumeFrom(pos), kvrt.UpdatesOnly()), "Reset", "Put b/1 2", "Synced")
+	expect(t, watch(t, s, orderFilter{}, kvrt.ResumeFrom(pos), kvrt.WithHistory()), "Reset", "Put b/1 0", "Put b/1 1", "Put b/1 2", "Synced")
+}
+
 func TestWatchEndsWithAReason(t *testing.T) {
 	js := kvtest.Start(t)
 	s := ensureShop(t, js, shopConfig())
