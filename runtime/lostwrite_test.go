@@ -128,6 +128,59 @@ func TestAWriteThatMetAnotherWhichIsGone(t *testing.T) {
 	}
 }
 
+// What the server says to the repetition does not tell what became of the first attempt.
+func TestAWriteThatGotLostAndThenRefused(t *testing.T) {
+	ctx := within(t, time.Minute)
+	srv := kvtest.StartServer(t)
+	admin := srv.Connect(t)
+	ensureShop(t, admin, shopConfig())
+	p := startProxy(t, srv)
+	here := ensureShop(t, p.connect(t), shopConfig())
+	_, err := losing(t, p, p.setMute, func(ctx context.Context) (uint64, error) {
+		return here.order.Create(ctx, orderKey{"a", 1}, order{Note: strings.Repeat("x", 100)})
+	}, func() {
+		if _, err := admin.UpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "SHOP", MaxValueSize: 50}); err != nil {
+			t.Error(err)
+		}
+	})
+	if !errors.Is(err, kvrt.ErrUnknownOutcome) || !errors.Is(err, kvrt.ErrTooLarge) || kvrt.Retryable(err) {
+		t.Fatal(err)
+	}
+}
+
+func TestAReadIsRepeatedOnAConnectionThatLives(t *testing.T) {
+	srv := kvtest.StartServer(t)
+	there := ensureShop(t, srv.Connect(t), shopConfig())
+	first := put(t, there, "a", 1, 1)
+	put(t, there, "a", 2, 1)
+	p := startProxy(t, srv)
+	here := ensureShop(t, p.connect(t), shopConfig())
+	for name, read := range map[string]func(ctx context.Context) (uint64, error){
+		"Get": func(ctx context.Context) (uint64, error) {
+			e, err := here.order.Get(ctx, orderKey{"a", 1})
+			return e.Revision, err
+		},
+		"GetMany": func(ctx context.Context) (uint64, error) {
+			many, err := here.order.GetMany(ctx, []orderKey{{"a", 1}, {"a", 2}})
+			return many[orderKey{"a", 1}].Revision, err
+		},
+		"Count": func(ctx context.Context) (uint64, error) {
+			n, err := here.order.Count(ctx, orderFilter{ID: new(uint64(1))}.selection())
+			return uint64(n), err
+		},
+	} {
+		for _, lose := range []func(bool){p.setMute, p.setDeaf} {
+			began := time.Now()
+			if revision, err := losing(t, p, lose, read, func() {}); revision != first || err != nil {
+				t.Errorf("%s: %d, %v", name, revision, err)
+			}
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("%s took %v", name, took)
+			}
+		}
+	}
+}
+
 // The marker is removed between its being read and being written over.
 func TestCreateOverAMarkerThatIsRemovedMeanwhile(t *testing.T) {
 	js := kvtest.Start(t)
