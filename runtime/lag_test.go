@@ -6,6 +6,7 @@ package kvrt_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,6 +170,53 @@ func TestReadsAreNotOlderThanAskedForWhereAReplicaIsBehind(t *testing.T) {
 	for range often {
 		if e, err := there.order.Get(ctx, keys[0]); !errors.Is(err, kvrt.ErrNotFound) {
 			t.Fatalf("deleted here: %+v, %v", e, err)
+		}
+	}
+}
+
+// An answer for many large values comes in parts, from one replica or another.
+func TestPartsOfALargeAnswerAreNotOlderThanAskedFor(t *testing.T) {
+	ctx := within(t, time.Minute)
+	js := kvtest.Start(t)
+	cfg := kvrt.BucketConfig{Name: "SHOP", Linearizable: true}
+	there := ensureShop(t, js, cfg)
+	here := ensureShop(t, js, cfg)
+	large := strings.Repeat("x", 900_000) // an answer has 8 MiB
+	keys := keysOf("a", 12)
+	write := func(total int64) (last uint64) {
+		for i, key := range keys {
+			if total == 1 && i == len(keys)-1 {
+				continue // which the replica does not have at all
+			}
+			var err error
+			if last, err = there.order.Put(ctx, key, order{Note: large, Total: total}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return last
+	}
+	write(1)
+	lagging(t, js, there)
+	last := write(2)
+	for range often / 2 {
+		for name, read := range map[string]func() (map[orderKey]kvrt.Entry[orderKey, order], error){
+			"who wrote it": func() (map[orderKey]kvrt.Entry[orderKey, order], error) { return there.order.GetMany(ctx, keys) },
+			"AtLeast": func() (map[orderKey]kvrt.Entry[orderKey, order], error) {
+				return here.order.GetMany(ctx, keys, kvrt.AtLeast(last))
+			},
+			"Linearizable": func() (map[orderKey]kvrt.Entry[orderKey, order], error) {
+				return here.order.GetManyStrong(ctx, keys, kvrt.Linearizable())
+			},
+		} {
+			many, err := read()
+			if err != nil || len(many) != len(keys) {
+				t.Fatalf("%s: %d of %d, %v", name, len(many), len(keys), err)
+			}
+			for key, e := range many {
+				if e.Value.Total != 2 {
+					t.Fatalf("%s: %v is %d", name, key, e.Value.Total)
+				}
+			}
 		}
 	}
 }

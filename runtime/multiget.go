@@ -67,7 +67,7 @@ func (b *Bucket) latestPage(ctx context.Context, keys []string, o readOptions, a
 
 // multiGet asks one replica for several keys at once, 1,024 at most, and returns what is there and the
 // position of the replica, which is 0 if none of the keys is there. A large answer is not whole: it is
-// made in parts, and the position is that of the first one.
+// made in parts, by one replica or another, and the position is that of the one furthest behind.
 func (b *Bucket) multiGet(ctx context.Context, keys []string) (entries map[string]rawEntry, upTo uint64, whole bool, err error) {
 	entries, whole = map[string]rawEntry{}, true
 	for missing := keys; ; {
@@ -78,7 +78,7 @@ func (b *Bucket) multiGet(ctx context.Context, keys []string) (entries map[strin
 		for key, raw := range part {
 			entries[key] = raw
 		}
-		if upTo == 0 {
+		if whole || at < upTo {
 			upTo = at
 		}
 		if !more {
