@@ -155,8 +155,10 @@ func (c *localCopy) put(r *record, raw *rawEntry) bool {
 		t.reserve(c.expected)
 	}
 	if c.max > 0 && t.live.Load() >= int64(c.max) && !t.has(r) {
-		c.full()
-		return false
+		if c.vacate(); t.live.Load() >= int64(c.max) {
+			c.full()
+			return false
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,6 +169,19 @@ func (c *localCopy) put(r *record, raw *rawEntry) bool {
 		}
 	}
 	return true
+}
+
+// vacate removes what vanished while the cache was cut off, before it has followed the bucket up to there.
+func (c *localCopy) vacate() {
+	if !c.tracked.listed() {
+		return
+	}
+	for _, key := range c.tracked.missing() {
+		raw := &rawEntry{key: key, op: Delete, revision: c.tracked.until}
+		if r, ok := c.kind.load(raw); ok {
+			c.remove(r, raw)
+		}
+	}
 }
 
 // remove forgets the entry with the key of a record, which a marker was read into.

@@ -368,6 +368,43 @@ func TestACacheNoticesWhatVanishedWhileItWasAway(t *testing.T) {
 	}
 }
 
+// What vanished while the cache was away makes room for what came instead.
+func TestALimitedCacheThatWasAway(t *testing.T) {
+	ctx := within(t, time.Minute)
+	server := kvtest.StartServer(t)
+	there := ensureShop(t, server.Connect(t), shopConfig())
+	p := startProxy(t, server)
+	js := p.connect(t)
+	for id := range uint64(6) {
+		put(t, there, "a", id, 1)
+	}
+	c := cache(t, ensureShop(t, js, shopConfig()), orderFilter{}, kvrt.MaxEntries(6))
+	expect, _ := changes(t, c.Changes(ctx))
+	for id := range 6 {
+		expect(fmt.Sprintf("Put a/%d 1", id))
+	}
+	expect("Synced")
+	var last uint64
+	away(t, p, js.Conn().IsConnected, func() {
+		remove(t, there, "a", 1)
+		remove(t, there, "a", 2)
+		if err := there.b.Compact(ctx); err != nil {
+			t.Fatal(err)
+		}
+		put(t, there, "a", 7, 7)
+		last = put(t, there, "a", 8, 8)
+	})
+	waitFor(t, c, last)
+	if c.Err() != nil || c.Len() != 6 {
+		t.Fatal(c.Len(), c.Err())
+	}
+	expect("Delete a/1", "Delete a/2", "Put a/7 7", "Put a/8 8")
+	rev := put(t, there, "a", 9, 9)
+	if err := c.WaitFor(ctx, rev); !errors.Is(err, kvrt.ErrCacheFull) {
+		t.Fatal(err)
+	}
+}
+
 func TestACacheTellsHowStaleItIs(t *testing.T) {
 	server := kvtest.StartServer(t)
 	there := ensureShop(t, server.Connect(t), shopConfig())

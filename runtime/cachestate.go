@@ -20,6 +20,7 @@ type cacheState struct {
 	ready    chan struct{} // closed when the first full copy is in
 	progress atomic.Uint64 // grows with what is received
 	expected uint64        // messages of the copy to come; of the watch's goroutine
+	tracked  *keySet       // what vanished while it was cut off; likewise
 
 	mu        sync.Mutex
 	following bool // attached to the bucket that the copy is of, and with what had happened in between
@@ -156,9 +157,10 @@ func (s *cacheState) begin(ctx context.Context, b *Bucket, sel Selection, opts [
 	s.b, s.filter, s.max, s.ready, s.watch.done = b, sel.pattern, o.max, make(chan struct{}), make(chan struct{})
 	alive, cancel := context.WithCancel(ctx)
 	s.watch.cancel = cancel
+	s.tracked = &keySet{reported: keys}
 	w := &watching{
 		watcherState: &s.watch, out: out, b: b, op: "cache", filter: s.filter,
-		tracked: &keySet{reported: keys}, cache: s,
+		tracked: s.tracked, cache: s,
 	}
 	running := false
 	err := b.doUntimed(ctx, w.op, w.filter, func(callCtx context.Context) error {

@@ -68,15 +68,21 @@ func (s *keySet) due(sequence uint64) bool { return s.listed() && sequence >= s.
 
 // gone returns the keys that vanished, in order, and forgets the listing.
 func (s *keySet) gone() []string {
-	var gone []string
+	gone := s.missing()
+	s.alive, s.until = nil, 0
+	return gone
+}
+
+// missing returns the reported keys that the listing has not found, in order.
+func (s *keySet) missing() []string {
+	var missing []string
 	for key, revision := range s.reported.all() {
 		if _, ok := s.alive[key]; !ok && revision <= s.until {
-			gone = append(gone, key)
+			missing = append(missing, key)
 		}
 	}
-	s.alive, s.until = nil, 0
-	slices.Sort(gone)
-	return gone
+	slices.Sort(missing)
+	return missing
 }
 
 // relist finds out which keys are alive, after the watch has attached again and before it goes on:
