@@ -444,6 +444,52 @@ func TestACacheTellsHowStaleItIs(t *testing.T) {
 	}
 }
 
+// decoding calls f before each value is decoded.
+type decoding struct {
+	kvrt.Codec[order]
+	f func()
+}
+
+func (d decoding) Decode(data []byte) (order, error) {
+	d.f()
+	return d.Codec.Decode(data)
+}
+
+func TestACacheThatIsBehindHasNoContact(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	var c *kvrt.Cache[orderKey, order]
+	written := make(chan struct{})
+	contacts := make(chan time.Time, 3)
+	slow := kvrt.NewKV(s.b, kvrt.KeySpec[orderKey, order]{Encode: orderKey.Encode, Parse: parseOrderKey,
+		Codec: decoding{kvrt.JSON[order](), func() {
+			<-written
+			contacts <- c.LastContact()
+		}}})
+	c, err := slow.Cache(t.Context(), orderFilter{}.selection())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for id := range uint64(2) {
+		put(t, s, "a", id, 1)
+	}
+	last := put(t, s, "a", 2, 1)
+	time.Sleep(fullBuffers) // while the cache is busy with the first one
+	close(written)
+	if err := c.WaitFor(within(t, 30*time.Second), last); err != nil {
+		t.Fatal(err)
+	}
+	first, second, third := <-contacts, <-contacts, <-contacts
+	if !second.Equal(first) || !third.Equal(first) {
+		t.Fatalf("contact at %v, %v, %v, with others waiting", first, second, third)
+	}
+	for deadline := time.Now().Add(20 * time.Second); !c.LastContact().After(first); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no contact in the end")
+		}
+	}
+}
+
 func TestACacheEndsWithAReason(t *testing.T) {
 	js := kvtest.Start(t)
 	s := ensureShop(t, js, shopConfig())

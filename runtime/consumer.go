@@ -281,6 +281,9 @@ func (c *consumer) next(ctx context.Context) (delivery, error) {
 	}
 }
 
+// idle reports that nothing has arrived that next has not returned.
+func (c *consumer) idle() bool { return len(c.msgs) == 0 }
+
 // receive waits for a message while the consumer is alive.
 func (c *consumer) receive(ctx context.Context) (*nats.Msg, error) {
 	select {

@@ -1,6 +1,7 @@
 package kvrt_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -122,4 +123,53 @@ func TestErrorHandlerOfTwoConnections(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// Without ErrorHandler, the connection's last error is all there is: it counts for the request that was
+// refused, and for no other one that happens to wait for its answer.
+func TestARefusalIsOfItsOwnRequestOnly(t *testing.T) {
+	srv := restricted(t, "$JS.API.STREAM.INFO.KV_SHOP", "$JS.API.STREAM.MSG.GET.KV_SHOP", "$KV.SHOP.counter")
+	ensureShop(t, srv.Connect(t, nats.UserInfo("full", "x")), shopConfig())
+	p := startProxy(t, srv)
+	s, err := kvrt.Open(t.Context(), p.connect(t, nats.UserInfo("one", "x"), quiet), shopConfig(), bindShop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rev, err := losing(t, p, p.setDeaf, func(ctx context.Context) (uint64, error) {
+		return s.counter.Create(ctx, counterKey{}, 1)
+	}, func() {
+		p.setDeaf(false)
+		if _, err := s.order.Put(within(t, time.Minute), orderKey{"a", 1}, order{}); !errors.Is(err, kvrt.ErrPermission) {
+			t.Error(err)
+		}
+	})
+	if rev != 1 || err != nil {
+		t.Errorf("while another one was refused: %d, %v", rev, err)
+	}
+}
+
+func TestAWatchThatMayNotAttachAgainEnds(t *testing.T) {
+	first, second := restricted(t, ">"), restricted(t, "$JS.API.STREAM.INFO.KV_SHOP")
+	for _, srv := range []*kvtest.Server{first, second} {
+		ensureShop(t, srv.Connect(t, nats.UserInfo("full", "x")), shopConfig())
+	}
+	p := startProxy(t, first)
+	s, err := kvrt.Open(t.Context(), p.connect(t, nats.UserInfo("one", "x"), quiet), shopConfig(), bindShop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := watch(t, s, orderFilter{})
+	expect(t, w, "Synced")
+	p.redirect(second)
+	select {
+	case _, open := <-w.Updates():
+		if open {
+			t.Error("an event")
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it goes on")
+	}
+	if !errors.Is(w.Err(), kvrt.ErrPermission) {
+		t.Error(w.Err())
+	}
 }

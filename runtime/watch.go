@@ -372,7 +372,7 @@ func (w *watching) deliver(ctx context.Context) error {
 			}
 		}
 		complete = complete || w.c.complete(&d)
-		latest = d.msg == nil || d.pending == 0
+		latest = (d.msg == nil || d.pending == 0) && w.c.idle() // or more came while the event was taken in
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -343,6 +345,70 @@ func TestWatchResumesFromAnEmptyBucket(t *testing.T) {
 	s = ensureShop(t, js, cfg)
 	put(t, s, "b", 1, 1)
 	expect(t, watch(t, s, orderFilter{}, kvrt.ResumeFrom(pos)), "Reset", "Put b/1 1", "Synced")
+}
+
+func TestThePositionOfAWatcher(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	for id := range uint64(3) {
+		put(t, s, "a", id, 1)
+	}
+	// Nothing has been received.
+	w := watch(t, s, orderFilter{})
+	pos := w.Position()
+	w.Stop()
+	if after := w.Position(); after != pos {
+		t.Errorf("%v, then %v", pos, after)
+	}
+	expect(t, watch(t, s, orderFilter{}, kvrt.ResumeFrom(pos)), "Put a/0 1", "Put a/1 1", "Put a/2 1", "Synced")
+	// What is not selected, or left out, is passed too.
+	all := watch(t, s, orderFilter{}, kvrt.UpdatesOnly())
+	some := watch(t, s, orderFilter{Tenant: new("a")}, kvrt.UpdatesOnly())
+	puts := watch(t, s, orderFilter{}, kvrt.UpdatesOnly(), kvrt.IgnoreDeletes())
+	expect(t, all, "Synced")
+	expect(t, some, "Synced")
+	expect(t, puts, "Synced")
+	put(t, s, "b", 1, 1)
+	remove(t, s, "b", 1)
+	expect(t, all, "Put b/1 1", "Delete b/1")
+	expect(t, puts, "Put b/1 1")
+	for name, w := range map[string]*kvrt.Watcher[orderEvent]{"one tenant's": some, "of puts": puts} {
+		deadline := time.Now().Add(20 * time.Second)
+		for w.Position() != all.Position() {
+			if time.Now().After(deadline) {
+				t.Fatalf("the watch %s stays at %v: %v", name, w.Position(), all.Position())
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func TestThePositionIsToldWhileAWatcherStops(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	put(t, s, "a", 1, 1)
+	for range 50 {
+		w := watch(t, s, orderFilter{})
+		var stopped atomic.Bool
+		var askers sync.WaitGroup
+		for range 4 {
+			askers.Go(func() {
+				for !stopped.Load() {
+					w.Position()
+				}
+			})
+		}
+		w.Stop()
+		stopped.Store(true)
+		done := make(chan struct{})
+		go func() {
+			askers.Wait()
+			close(done)
+		}()
+		select {
+		case <-done:
+		case <-time.After(20 * time.Second):
+			t.Fatal("Position does not return")
+		}
+	}
 }
 
 func TestSlowReaderLosesNothing(t *testing.T) {
