@@ -444,6 +444,30 @@ func TestACacheTellsHowStaleItIs(t *testing.T) {
 	}
 }
 
+func TestACacheThatIsCutOffDoesNotSayThatItHasARevision(t *testing.T) {
+	server := kvtest.StartServer(t)
+	there := ensureShop(t, server.Connect(t), shopConfig())
+	p := startProxy(t, server)
+	js := p.connect(t)
+	c := cache(t, ensureShop(t, js, shopConfig()), orderFilter{})
+	rev := put(t, there, "a", 1, 1)
+	waitFor(t, c, rev)
+	p.setDown(true)
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		err := c.WaitFor(ctx, rev)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%v: what is there now may be another bucket", err)
+		}
+	}
+	p.setDown(false)
+	waitFor(t, c, rev)
+}
+
 // decoding calls f before each value is decoded.
 type decoding struct {
 	kvrt.Codec[order]

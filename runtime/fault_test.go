@@ -145,11 +145,11 @@ func (p *proxy) setLate(late bool) {
 	p.late, p.kept = late, nil
 }
 
-// hasLost tells that something was lost.
-func (p *proxy) hasLost() bool {
+// hasLost tells that as many bytes were lost.
+func (p *proxy) hasLost(bytes int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.lost > 0
+	return p.lost >= bytes
 }
 
 func (p *proxy) setDeaf(deaf bool) {

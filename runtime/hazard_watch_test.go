@@ -4,7 +4,9 @@ package kvrt_test
 // in the same place.
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +58,56 @@ func TestAWatchGoesOnWhenItsConsumerIsGone(t *testing.T) {
 	put(t, s, "a", 1, 2)
 	put(t, s, "a", 2, 3)
 	expect(t, w, "Put a/1 2", "Put a/2 3")
+}
+
+// A message that gets lost on a connection that lives is missed when the next one comes, or the next
+// heartbeat.
+func TestAWatchMissesAMessageThatGotLost(t *testing.T) {
+	srv := kvtest.StartServer(t)
+	there := ensureShop(t, srv.Connect(t), shopConfig())
+	p := startProxy(t, srv)
+	w := watch(t, ensureShop(t, p.connect(t), shopConfig()), orderFilter{})
+	expect(t, w, "Synced")
+	note := strings.Repeat("x", 2000)
+	for i, another := range []bool{true, false} {
+		p.setDeaf(true)
+		if _, err := there.order.Put(t.Context(), orderKey{"a", uint64(i)}, order{Note: note, Total: 1}); err != nil {
+			t.Fatal(err)
+		}
+		for !p.hasLost(len(note)) {
+			time.Sleep(time.Millisecond)
+		}
+		p.setDeaf(false)
+		if another {
+			put(t, there, "b", 1, 2)
+		}
+		expect(t, w, fmt.Sprintf("Put a/%d 1", i))
+		if another {
+			expect(t, w, "Put b/1 2")
+		}
+	}
+}
+
+func TestAnIdleWatchStaysAttached(t *testing.T) {
+	t.Parallel() // it waits
+	var log bytes.Buffer
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig(), kvrt.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	put(t, s, "a", 1, 1)
+	w := watch(t, s, orderFilter{})
+	expect(t, w, "Put a/1 1", "Synced")
+	time.Sleep(time.Second) // until what was asked for in a hurry has ended
+	before := js.Conn().Stats().InMsgs
+	time.Sleep(3 * time.Second)
+	if heard := js.Conn().Stats().InMsgs - before; heard < 2 || heard > 12 {
+		t.Errorf("%d messages in three seconds, a heartbeat each second is due", heard)
+	}
+	put(t, s, "a", 2, 2)
+	expect(t, w, "Put a/2 2")
+	w.Stop()
+	if log.Len() > 0 {
+		t.Error(log.String())
+	}
 }
 
 func TestResumingBeyondTheEndDoesNotWaitSilently(t *testing.T) {

@@ -50,7 +50,7 @@ func losing(t *testing.T, p *proxy, lose func(bool), write func(ctx context.Cont
 		revision, err := write(ctx)
 		done <- outcome{revision, err}
 	}()
-	for !p.hasLost() {
+	for !p.hasLost(1) {
 		time.Sleep(time.Millisecond)
 	}
 	f()
