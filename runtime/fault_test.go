@@ -26,9 +26,10 @@ type proxy struct {
 	target   string
 
 	mu    sync.Mutex
-	deaf  bool // what the server says is lost
-	mute  bool // what the client says is lost
-	late  bool // what the server says is kept back
+	deaf  bool   // what the server says is lost
+	mute  bool   // what the client says is lost
+	upon  string // once the client has said this, what the server says is lost
+	late  bool   // what the server says is kept back
 	kept  []func()
 	lost  int  // bytes that were, since deaf or mute was set
 	down  bool // nobody gets through
@@ -117,6 +118,9 @@ type speech struct {
 
 func (w speech) Write(data []byte) (int, error) {
 	w.p.mu.Lock()
+	if w.p.upon != "" && bytes.Contains(data, []byte(w.p.upon)) {
+		w.p.deaf, w.p.upon, w.p.lost = true, "", 0
+	}
 	lost := w.p.mute
 	if lost {
 		w.p.lost += len(data)
@@ -126,6 +130,13 @@ func (w speech) Write(data []byte) (int, error) {
 		return len(data), nil
 	}
 	return w.Conn.Write(data)
+}
+
+// setDeafUpon loses what the server says from when the client says text.
+func (p *proxy) setDeafUpon(text string) {
+	p.mu.Lock()
+	p.upon, p.lost = text, 0
+	p.mu.Unlock()
 }
 
 // setMute loses what the client says, or no longer.

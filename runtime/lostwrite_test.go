@@ -148,6 +148,28 @@ func TestAWriteThatGotLostAndThenRefused(t *testing.T) {
 	}
 }
 
+// A transaction that reads nothing lands once like any other.
+func TestABlindTransactionLandsOnce(t *testing.T) {
+	srv := kvtest.StartServer(t)
+	there := ensureShop(t, srv.Connect(t), txnConfig(1))
+	p := startProxy(t, srv)
+	here := ensureShop(t, p.connect(t), txnConfig(1))
+	rev, err := losing(t, p, func(lose bool) {
+		if lose {
+			p.setDeafUpon("Nats-Batch-Commit")
+		} else {
+			p.setDeaf(false)
+		}
+	}, func(ctx context.Context) (uint64, error) {
+		return here.txn(ctx, func(tx *shopTxn) error {
+			return errors.Join(tx.order.Put(orderKey{"a", 1}, order{Total: 1}), tx.counter.Put(counterKey{}, 1))
+		})
+	}, func() {})
+	if last := lastRevision(t, there); rev != 2 || err != nil || last != 2 {
+		t.Fatalf("%d, %v, the bucket is at %d", rev, err, last)
+	}
+}
+
 func TestAReadIsRepeatedOnAConnectionThatLives(t *testing.T) {
 	srv := kvtest.StartServer(t)
 	there := ensureShop(t, srv.Connect(t), shopConfig())

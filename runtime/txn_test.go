@@ -296,6 +296,38 @@ func TestAnErrorOfTheFunctionCountsOnlyOfAStateThatWas(t *testing.T) {
 	}
 }
 
+// A function may overlook that a read failed; the transaction does not.
+func TestAReadThatFailedEndsATransaction(t *testing.T) {
+	srv := restricted(t, "$JS.API.STREAM.INFO.KV_SHOP", "$JS.API.DIRECT.GET.KV_SHOP.$KV.SHOP.counter", "$KV.SHOP.>")
+	full := ensureShop(t, srv.Connect(t, nats.UserInfo("full", "x")), txnConfig(1))
+	s, err := kvrt.Open(t.Context(), srv.Connect(t, nats.UserInfo("one", "x"), quiet), txnConfig(1), bindShop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := errors.New("mine")
+	for name, read := range map[string]func(tx *shopTxn){
+		"Get":     func(tx *shopTxn) { _, _ = tx.order.Get(orderKey{"a", 1}) },
+		"GetMany": func(tx *shopTxn) { _, _ = tx.order.GetMany([]orderKey{{"a", 1}, {"a", 2}}) },
+		"Create":  func(tx *shopTxn) { _ = tx.order.Create(orderKey{"a", 1}, order{}) },
+	} {
+		for _, result := range []error{nil, mine} {
+			_, err := s.txn(within(t, time.Minute), func(tx *shopTxn) error {
+				read(tx)
+				if err := tx.counter.Put(counterKey{}, 1); !errors.Is(err, kvrt.ErrPermission) {
+					t.Errorf("%s, and then: %v", name, err)
+				}
+				return result
+			})
+			if result == nil && !errors.Is(err, kvrt.ErrPermission) || result != nil && err != result {
+				t.Errorf("%s, %v: %v", name, result, err)
+			}
+		}
+	}
+	if last := lastRevision(t, full); last != 0 {
+		t.Errorf("something was stored: %d", last)
+	}
+}
+
 func TestATransactionAfterItsFunction(t *testing.T) {
 	ctx := t.Context()
 	s := ensureShop(t, kvtest.Start(t), txnConfig(1))

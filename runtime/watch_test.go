@@ -382,6 +382,19 @@ func TestThePositionOfAWatcher(t *testing.T) {
 	}
 }
 
+func TestAPositionIsReadFromItsTextOnly(t *testing.T) {
+	var p kvrt.Position
+	if err := p.UnmarshalText([]byte("1.dn5xiy16i13n.zz")); err != nil || p.String() != "1.dn5xiy16i13n.zz" {
+		t.Fatal(p, err)
+	}
+	before := p
+	for _, text := range []string{"", "5", "1.5", "1.5.6.7", "2.dn5xiy16i13n.zz", "1.dn5xiy16i13n.", "1..zz", "1.dn5xiy16i13n.-1", "1.dn5xiy16i13n.!", "1.!.5", "1.dn5xiy16i13n.zzzzzzzzzzzzzzzz"} {
+		if err := p.UnmarshalText([]byte(text)); err == nil || p != before {
+			t.Errorf("%q is read as %v, %v", text, p, err)
+		}
+	}
+}
+
 func TestThePositionIsToldWhileAWatcherStops(t *testing.T) {
 	s := ensureShop(t, kvtest.Start(t), shopConfig())
 	put(t, s, "a", 1, 1)
