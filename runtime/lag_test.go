@@ -288,6 +288,10 @@ func TestTransactionsAreNotDecidedByAReplicaThatIsBehind(t *testing.T) {
 		if e, err := there.order.Get(ctx, keys[1], kvrt.AtLeast(rev)); rev > 0 && (err != nil || e.Value.Total != 2) {
 			t.Fatalf("%+v, %v", e, err)
 		}
+		// Who wrote it needs no option.
+		if e, err := here.order.Get(ctx, keys[1]); rev > 0 && (err != nil || e.Value.Total != 2) {
+			t.Fatalf("read back: %+v, %v", e, err)
+		}
 		put(t, there, "a", 2, 7)
 	}
 }

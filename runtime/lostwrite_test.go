@@ -170,6 +170,43 @@ func TestABlindTransactionLandsOnce(t *testing.T) {
 	}
 }
 
+// Each key of a transaction can tell that it landed, and as of which revision.
+func TestAnyKeyTellsOfALostCommit(t *testing.T) {
+	srv := kvtest.StartServer(t)
+	there := ensureShop(t, srv.Connect(t), txnConfig(1))
+	p := startProxy(t, srv)
+	here := ensureShop(t, p.connect(t), txnConfig(1))
+	read, blind := orderKey{"a", 1}, orderKey{"a", 2}
+	lose := func(lose bool) {
+		if lose {
+			p.setDeafUpon("Nats-Batch-Commit")
+		} else {
+			p.setDeaf(false)
+		}
+	}
+	for name, keys := range map[string][]orderKey{"the guarded one first": {read, blind}, "the blind one first": {blind, read}} {
+		for _, overwritten := range []bool{false, true} {
+			before := put(t, there, "a", 1, 0)
+			rev, err := losing(t, p, lose, func(ctx context.Context) (uint64, error) {
+				return here.txn(ctx, func(tx *shopTxn) error {
+					_, err := tx.order.Get(read)
+					for _, key := range keys {
+						err = errors.Join(err, tx.order.Put(key, order{Total: 1}))
+					}
+					return err
+				})
+			}, func() {
+				if overwritten {
+					put(t, there, "a", 1, 5)
+				}
+			})
+			if rev != before+2 || err != nil {
+				t.Errorf("%s, overwritten: %v: %d, %v, want %d", name, overwritten, rev, err, before+2)
+			}
+		}
+	}
+}
+
 func TestAReadIsRepeatedOnAConnectionThatLives(t *testing.T) {
 	srv := kvtest.StartServer(t)
 	there := ensureShop(t, srv.Connect(t), shopConfig())

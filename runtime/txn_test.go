@@ -296,6 +296,90 @@ func TestAnErrorOfTheFunctionCountsOnlyOfAStateThatWas(t *testing.T) {
 	}
 }
 
+// Two reads, each of one moment, are not of the same one.
+func TestAnErrorAfterReadsOfTwoMoments(t *testing.T) {
+	ctx := within(t, time.Minute)
+	s := ensureShop(t, kvtest.Start(t), txnConfig(1))
+	for id, total := range map[uint64]int64{1: 50, 2: 50, 3: 0} {
+		put(t, s, "a", id, total)
+	}
+	move := func() error {
+		_, err := s.txn(ctx, func(tx *shopTxn) error {
+			return errors.Join(tx.order.Put(orderKey{"a", 1}, order{Total: 30}), tx.order.Put(orderKey{"a", 2}, order{Total: 70}))
+		})
+		return err
+	}
+	runs := 0
+	_, err := s.txn(ctx, func(tx *shopTxn) error {
+		runs++
+		first, err := tx.order.Get(orderKey{"a", 1})
+		if err != nil {
+			return err
+		}
+		switch runs {
+		case 1: // a conflict: what follows is read by the leader's word
+			put(t, s, "a", 1, 50)
+			return tx.counter.Put(counterKey{}, 1)
+		case 2:
+			if err := move(); err != nil {
+				return err
+			}
+		}
+		others, err := tx.order.GetMany([]orderKey{{"a", 2}, {"a", 3}})
+		if err != nil {
+			return err
+		}
+		if sum := first.Value.Total + others[orderKey{"a", 2}].Value.Total + others[orderKey{"a", 3}].Value.Total; sum != 100 {
+			return fmt.Errorf("the sum is %d", sum)
+		}
+		return nil
+	})
+	if err != nil || runs != 3 {
+		t.Fatalf("%v after %d runs", err, runs)
+	}
+}
+
+// Values may share memory with what they were decoded from, or are encoded to.
+func TestATransactionKeepsItsBytesToItself(t *testing.T) {
+	ctx := t.Context()
+	s := ensureShop(t, kvtest.Start(t), txnConfig(1))
+	raw := kvrt.NewKV(s.b, kvrt.KeySpec[orderKey, []byte]{Encode: orderKey.Encode, Parse: parseOrderKey, Codec: kvrt.Raw[[]byte]()})
+	one, two := orderKey{"a", 1}, orderKey{"a", 2}
+	for _, key := range []orderKey{one, two} {
+		if _, err := raw.Put(ctx, key, []byte("abc")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := kvrt.RunTxn(ctx, s.b, func(tx *kvrt.Txn) error {
+		a := kvrt.NewTxnKV(tx, raw)
+		e, err := a.Get(one)
+		if err != nil {
+			return err
+		}
+		e.Value[0] = 'x'
+		if again, err := a.Get(one); err != nil || string(again.Value) != "abc" {
+			t.Errorf("read again: %s, %v", again.Value, err)
+		}
+		many, err := a.GetMany([]orderKey{two, {"a", 3}})
+		if err != nil {
+			return err
+		}
+		many[two].Value[0] = 'y'
+		if err := errors.Join(a.Put(one, e.Value), a.Put(two, many[two].Value)); err != nil {
+			return err
+		}
+		e.Value[1] = '!' // which is too late
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[orderKey]string{one: "xbc", two: "ybc"} {
+		if e, err := raw.Get(ctx, key); err != nil || string(e.Value) != want {
+			t.Errorf("%v: %s, %v, want %s", key, e.Value, err, want)
+		}
+	}
+}
+
 // A function may overlook that a read failed; the transaction does not.
 func TestAReadThatFailedEndsATransaction(t *testing.T) {
 	srv := restricted(t, "$JS.API.STREAM.INFO.KV_SHOP", "$JS.API.DIRECT.GET.KV_SHOP.$KV.SHOP.counter", "$KV.SHOP.>")
