@@ -135,6 +135,48 @@ func TestOpenRefusesABucketThatLacksWhatTheSchemaReliesOn(t *testing.T) {
 	}
 }
 
+// History is what the schema relies on; how much of it is a difference like others.
+func TestOpenTakesAnotherHistory(t *testing.T) {
+	ctx := t.Context()
+	js := kvtest.Start(t)
+	if _, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "SHOP", History: 2}); err != nil {
+		t.Fatal(err)
+	}
+	for history, want := range map[int]string{5: "[history: declared 5, live 2]", 1: "[history: declared 1, live 2]"} {
+		s, err := kvrt.Open(ctx, js, kvrt.BucketConfig{Name: "SHOP", History: history}, bindShop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := drift(t, s.b); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// A limit where there was none deletes data.
+func TestEnsureLimitsNothingUnasked(t *testing.T) {
+	ctx := t.Context()
+	js := kvtest.Start(t)
+	const many = 1<<60 + 1 // no float64
+	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "KV_SHOP", Subjects: []string{"$KV.SHOP.>"}, MaxMsgs: many, AllowDirect: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, cfg := range map[string]kvrt.BucketConfig{"history": {History: 64}, "ttl": {TTL: time.Hour}, "max_bytes": {MaxBytes: 1 << 20}} {
+		cfg.Name = "SHOP"
+		_, err := kvrt.Ensure(ctx, js, cfg, bindShop)
+		var e *kvrt.DriftError
+		if !errors.As(err, &e) || len(e.Settings) != 1 || e.Settings[0].Name != name || e.Settings[0].Live != "none" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ensureShop(t, js, kvrt.BucketConfig{Name: "SHOP", Description: "x"})
+	info, err := stream.Info(ctx)
+	if c := info.Config; err != nil || c.MaxMsgs != many || c.Description != "x" || c.MaxMsgsPerSubject > 0 || c.MaxAge != 0 || c.MaxBytes > 0 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 func TestEnsureKeepsWhatTheSchemaDoesNotName(t *testing.T) {
 	ctx := t.Context()
 	js := kvtest.Start(t)
