@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
@@ -477,6 +479,65 @@ type decoding struct {
 func (d decoding) Decode(data []byte) (order, error) {
 	d.f()
 	return d.Codec.Decode(data)
+}
+
+// A copy that is not complete is not told of.
+func TestChangesTellNothingOfACopyThatIsNotComplete(t *testing.T) {
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	put(t, s, "a", 1, 1)
+	var decoded atomic.Int64
+	waits, goOn := make(chan struct{}), make(chan struct{})
+	slow := kvrt.NewKV(s.b, kvrt.KeySpec[orderKey, order]{Encode: orderKey.Encode, Parse: parseOrderKey,
+		Codec: decoding{kvrt.JSON[order](), func() {
+			if decoded.Add(1) == 4 { // the last one of the new bucket
+				close(waits)
+				<-goOn
+			}
+		}}})
+	c, err := slow.Cache(t.Context(), orderFilter{}.selection())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	told := make(chan string, 20)
+	ctx, cancel := context.WithCancel(t.Context())
+	var listener sync.WaitGroup
+	listener.Go(func() {
+		for ev := range c.Changes(ctx) {
+			told <- fmt.Sprint(ev.Op, " ", ev.Key.ID)
+		}
+	})
+	defer listener.Wait()
+	defer cancel()
+	expect := func(want ...string) {
+		t.Helper()
+		for _, want := range want {
+			select {
+			case got := <-told:
+				if got != want {
+					t.Fatalf("%q, want %q", got, want)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%q does not come", want)
+			}
+		}
+	}
+	expect("Put 1", "Synced 0")
+	if err := js.DeleteKeyValue(t.Context(), "SHOP"); err != nil {
+		t.Fatal(err)
+	}
+	there := ensureShop(t, js, kvrt.BucketConfig{Name: "SHOP", Description: "another"})
+	for id := range uint64(3) {
+		put(t, there, "b", 11+id, 1)
+	}
+	<-waits
+	time.Sleep(50 * time.Millisecond)
+	if len(told) > 0 || c.Len() != 1 {
+		t.Errorf("%q is told of a copy that is not complete, the cache has %d", <-told, c.Len())
+	}
+	close(goOn)
+	expect("Reset 0", "Put 11", "Put 12", "Put 13", "Synced 0")
 }
 
 func TestACacheThatIsBehindHasNoContact(t *testing.T) {

@@ -137,6 +137,33 @@ func TestCompactNeverDestroysAValueWrittenMeanwhile(t *testing.T) {
 	})
 }
 
+// The revisions of markers mean nothing in a bucket that was created in the place of theirs.
+func TestCompactOfABucketThatIsCreatedAgainMeanwhile(t *testing.T) {
+	ctx := within(t, time.Minute)
+	js := kvtest.Start(t)
+	there := ensureShop(t, js, shopConfig())
+	for i := range int64(5) {
+		put(t, there, "a", 1, i)
+	}
+	remove(t, there, "a", 1)
+	infos := 0
+	here := ensureShop(t, traced(t, js, "STREAM.INFO", func() {
+		if infos++; infos != 4 { // Ensure's, Compact's, the consumer's, and the one before the purge
+			return
+		}
+		if err := js.DeleteKeyValue(ctx, "SHOP"); err != nil {
+			t.Error(err)
+		}
+		put(t, ensureShop(t, js, shopConfig()), "a", 1, 100)
+	}), shopConfig())
+	if err := here.b.Compact(ctx); !errors.Is(err, kvrt.ErrIncomplete) || infos != 4 {
+		t.Errorf("%v, %d times", err, infos)
+	}
+	if e, err := ensureShop(t, js, shopConfig()).order.Get(ctx, orderKey{"a", 1}); err != nil || e.Value.Total != 100 {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
 func TestCompactThatCannotBeCompleted(t *testing.T) {
 	ctx := within(t, time.Minute)
 	full := &server.User{Username: "full", Password: "x"}
