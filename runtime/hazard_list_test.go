@@ -102,6 +102,28 @@ func TestPlainListingsThatAreCut(t *testing.T) {
 	t.Error("plain nats.go no longer has the fault: what is cut is not called complete")
 }
 
+// A key that is written while it is listed has another message behind the others.
+func TestAListingHasEachKeyOnce(t *testing.T) {
+	ctx := within(t, time.Minute)
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	putBeyond(t, s)
+	seen := map[orderKey]bool{}
+	for key, err := range s.order.Keys(ctx, orderFilter{}.selection()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[key] {
+			t.Fatalf("%v comes twice", key)
+		}
+		if seen[key] = true; len(seen) <= 10 {
+			put(t, s, key.Tenant, key.ID, 2)
+		}
+	}
+	if len(seen) != beyondAhead {
+		t.Fatalf("%d keys", len(seen))
+	}
+}
+
 func TestFiltersSelectWhatTheyName(t *testing.T) {
 	ctx := within(t, time.Minute)
 	s := ensureShop(t, kvtest.Start(t), shopConfig())
