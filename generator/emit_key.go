@@ -214,7 +214,13 @@ func (e *emitter) operation(a *accessor, op *operation) {
 	for _, arg := range op.Args {
 		params = append(params, argumentParam(a, arg))
 	}
+	kv := jen.Id("a").Dot("kv")
 	args := []jen.Code{jen.Id("ctx")}
+	call := kv.Clone().Dot(op.Call)
+	if op.Func {
+		args = append(args, kv)
+		call = kvrt(op.Call)
+	}
 	for _, arg := range op.Pass {
 		args = append(args, argumentValue(a, arg))
 	}
@@ -225,12 +231,12 @@ func (e *emitter) operation(a *accessor, op *operation) {
 	if op.Result == resultKeys || op.Result == resultEntries {
 		e.comment(op.Name + " " + op.Doc)
 		e.Func().Params(jen.Id("a").Id(a.GoName)).Id(op.Name).Params(params...).Add(results(a, op.Result)...).Block(
-			jen.Return(jen.Id("a").Dot("kv").Dot(op.Call).Call(args...)))
+			jen.Return(call.Call(args...)))
 		return
 	}
 	e.comment(op.Name + " " + op.Doc)
 	e.Func().Params(jen.Id("a").Id(a.GoName)).Id(op.Name).Params(params...).Params(results(a, op.Result)...).Block(
-		jen.Return(jen.Id("a").Dot("kv").Dot(op.Call).Call(args...)))
+		jen.Return(call.Call(args...)))
 }
 
 func argumentParam(a *accessor, arg argument) *jen.Statement {

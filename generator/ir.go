@@ -345,6 +345,7 @@ type operation struct {
 	Args    []argument
 	Options string // variadic options: "ReadOption"; empty for none
 	Result  result
-	Call    string // method of the runtime: "GetStrong"
+	Call    string // of the runtime's KV: "Get"
+	Func    bool   // Call is a function with the KV as its second argument, which is compiled where it is used only
 	Pass    []argument
 }

@@ -114,7 +114,7 @@ func operations(can ability) []operation {
 			Args: []argument{argKey}, Options: "ReadOption", Result: resultEntry,
 		}
 		if can.strong {
-			readOp.Options, readOp.Call = "StrongReadOption", "GetStrong"
+			readOp.Options, readOp.Call, readOp.Func = "StrongReadOption", "GetStrong", true
 		}
 		if can.singleton {
 			readOp.Doc = "returns the entry, or kvrt.ErrNotFound."
@@ -127,7 +127,7 @@ func operations(can ability) []operation {
 			Args: []argument{argKeys}, Options: "ReadOption", Result: resultEntryMap,
 		}
 		if can.strong {
-			readMany.Options, readMany.Call = "StrongReadOption", "GetManyStrong"
+			readMany.Options, readMany.Call, readMany.Func = "StrongReadOption", "GetManyStrong", true
 		}
 		add(readMany)
 		add(operation{
@@ -154,11 +154,11 @@ func operations(can ability) []operation {
 	if can.read && can.singleton {
 		add(operation{
 			Name: "Watch", Doc: "follows the key. It is attached when it returns.",
-			Args: []argument{argKey}, Options: "WatchOption", Result: resultWatcher, Call: "WatchKey",
+			Args: []argument{argKey}, Options: "WatchOption", Result: resultWatcher, Call: "WatchKey", Func: true,
 		})
 		add(operation{
 			Name: "Cache", Doc: "keeps a local copy of the entry. It returns when the first one is in.",
-			Args: []argument{argKey}, Options: "CacheOption", Result: resultCache, Call: "CacheKey",
+			Args: []argument{argKey}, Options: "CacheOption", Result: resultCache, Call: "CacheKey", Func: true,
 		})
 	}
 	if can.read && can.history {
@@ -187,7 +187,7 @@ func operations(can ability) []operation {
 				Args: []argument{argEntrySeq}, Options: "BulkOption", Result: resultWritten,
 			}
 			if can.ttl {
-				writeMany.Options, writeMany.Call = "TTLOption", "PutManyTTL"
+				writeMany.Options, writeMany.Call, writeMany.Func = "TTLOption", "PutManyTTL", true
 			}
 			add(writeMany)
 		}

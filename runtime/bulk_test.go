@@ -71,7 +71,7 @@ func TestManyAreWrittenAndRead(t *testing.T) {
 			} {
 				var done, total int
 				progress := kvrt.OnProgress(func(d, n int) { done, total = d, n })
-				entries, err := s.order.GetManyStrong(ctx, keys, append(opts, progress)...)
+				entries, err := kvrt.GetManyStrong(ctx, s.order, keys, append(opts, progress)...)
 				if err != nil || len(entries) != n || done != n+5 || total != n+5 {
 					t.Fatalf("%s: %d entries, %d of %d told, %v", name, len(entries), done, total, err)
 				}
@@ -87,7 +87,7 @@ func TestManyAreWrittenAndRead(t *testing.T) {
 			if purged, err := s.order.PurgeMany(ctx, slices.Values(keysOf("a", 2000))); purged != 2000 || err != nil {
 				t.Fatal(purged, err)
 			}
-			entries, err := s.order.GetManyStrong(ctx, keys, kvrt.Linearizable())
+			entries, err := kvrt.GetManyStrong(ctx, s.order, keys, kvrt.Linearizable())
 			if err != nil || len(entries) != 1000 {
 				t.Fatal(len(entries), err)
 			}
@@ -487,11 +487,11 @@ func TestPutManyWithATimeToLive(t *testing.T) {
 	session := kvrt.NewKV(s.b, kvrt.KeySpec[orderKey, order]{Encode: orderKey.Encode, Parse: parseOrderKey, Codec: kvrt.JSON[order](), TTL: time.Hour})
 	w := watch(t, s, orderFilter{}, kvrt.UpdatesOnly())
 	expect(t, w, "Synced")
-	if n, err := session.PutManyTTL(ctx, orders("a", 2), kvrt.TTL(time.Second)); n != 2 || err != nil {
+	if n, err := kvrt.PutManyTTL(ctx, session, orders("a", 2), kvrt.TTL(time.Second)); n != 2 || err != nil {
 		t.Fatal(n, err)
 	}
 	expect(t, w, "Put a/0 0", "Put a/1 1", "Expire a/0", "Expire a/1")
-	n, err := session.PutManyTTL(ctx, orders("a", 5), kvrt.TTL(time.Millisecond))
+	n, err := kvrt.PutManyTTL(ctx, session, orders("a", 5), kvrt.TTL(time.Millisecond))
 	if bulk := bulkError(t, err); n != 0 || !errors.Is(bulk.Cause, kvrt.ErrInvalidOption) {
 		t.Fatal(n, err)
 	}

@@ -31,7 +31,11 @@ type BulkError[K comparable] struct {
 func (e *BulkError[K]) ErrorOf(key K) error { return e.of[key] }
 
 // Error counts the keys of each kind, and gives the first error.
-func (e *BulkError[K]) Error() string { return bulkText(e.Op, e.Bucket, e.counts(), e.Unwrap()) }
+func (e *BulkError[K]) Error() string {
+	return bulkText(e.Op, e.Bucket, [...]int{
+		notWritten: len(e.NotWritten), unknown: len(e.Unknown), invalid: len(e.Invalid), undecodable: len(e.Undecodable),
+	}, e.Unwrap())
+}
 
 // Unwrap returns Cause, if there is one, and the errors of the keys.
 func (e *BulkError[K]) Unwrap() []error {
@@ -39,10 +43,6 @@ func (e *BulkError[K]) Unwrap() []error {
 		return e.errs
 	}
 	return append([]error{e.Cause}, e.errs...)
-}
-
-func (e *BulkError[K]) counts() [bulkKinds]int {
-	return [...]int{notWritten: len(e.NotWritten), unknown: len(e.Unknown), invalid: len(e.Invalid), undecodable: len(e.Undecodable)}
 }
 
 // bulkKind is what became of a key.
@@ -76,8 +76,8 @@ func bulkText(op, bucket string, counts [bulkKinds]int, errs []error) string {
 	return text
 }
 
-// failure adds a key.
-func (e *BulkError[K]) failure(key K, kind bulkKind, err error) {
+// addFailure adds a key.
+func addFailure[K comparable](e *BulkError[K], key K, kind bulkKind, err error) {
 	list := [...]*[]K{&e.NotWritten, &e.Unknown, &e.Invalid, &e.Undecodable}[kind]
 	*list = append(*list, key)
 	e.errs = append(e.errs, err)
@@ -87,8 +87,8 @@ func (e *BulkError[K]) failure(key K, kind bulkKind, err error) {
 	e.of[key] = err
 }
 
-// result returns the error, or nil if everything was done. cause is why not all keys had their turn.
-func (e *BulkError[K]) result(op, bucket string, cause error) error {
+// bulkResult returns the error, or nil if everything was done. cause is why not all keys had their turn.
+func bulkResult[K comparable](e *BulkError[K], op, bucket string, cause error) error {
 	if cause == nil && len(e.errs) == 0 {
 		return nil
 	}

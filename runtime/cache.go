@@ -60,7 +60,7 @@ func (kv *KV[K, V]) Cache(ctx context.Context, s Selection, opts ...CacheOption)
 }
 
 // CacheKey makes a cache of one key, as Cache does of many.
-func (kv *KV[K, V]) CacheKey(ctx context.Context, key K, opts ...CacheOption) (*KeyCache[K, V], error) {
+func CacheKey[K comparable, V any](ctx context.Context, kv *KV[K, V], key K, opts ...CacheOption) (*KeyCache[K, V], error) {
 	name, err := kv.spec.Encode(key)
 	c, err := newLocalCopy(ctx, kv.b, kindOf(kv), Selection{name, err}, opts)
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *KeyCache[K, V]) Get() (Entry[K, V], bool) { return read[K, V](c.copy, c
 
 func read[K comparable, V any](c *localCopy, key K) (Entry[K, V], bool) {
 	if s := lookup[K, V](c.table.Load(), key); s != nil {
-		return s.entry(), true
+		return storedEntry(s), true
 	}
 	return Entry[K, V]{}, false
 }
@@ -91,7 +91,7 @@ func (c *Cache[K, V]) Len() int { return int(c.copy.table.Load().live.Load()) }
 func (c *Cache[K, V]) All() iter.Seq2[K, Entry[K, V]] {
 	return func(yield func(K, Entry[K, V]) bool) {
 		for _, r := range c.copy.snapshot() {
-			if s := storedOf[K, V](r); !yield(s.key, s.entry()) {
+			if s := storedOf[K, V](r); !yield(s.key, storedEntry(s)) {
 				return
 			}
 		}

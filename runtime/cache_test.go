@@ -130,7 +130,7 @@ func TestACacheHoldsWhatItsFilterSelects(t *testing.T) {
 func TestACacheOfOneKey(t *testing.T) {
 	ctx := t.Context()
 	s := ensureShop(t, kvtest.Start(t), shopConfig())
-	c, err := s.counter.CacheKey(ctx, counterKey{})
+	c, err := kvrt.CacheKey(ctx, s.counter, counterKey{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,11 +31,11 @@ func storedOf[K comparable, V any](r *record) *stored[K, V] {
 	return (*stored[K, V])(unsafe.Pointer(r))
 }
 
-func (s *stored[K, V]) entry() Entry[K, V] {
-	return Entry[K, V]{Key: s.key, Value: s.value, Revision: s.revision, Created: s.at(), err: s.err}
+func storedEntry[K comparable, V any](s *stored[K, V]) Entry[K, V] {
+	return Entry[K, V]{Key: s.key, Value: s.value, Revision: s.revision, Created: timeOf(s.created), err: s.err}
 }
 
-func (r *record) at() time.Time { return time.Unix(0, r.created).UTC() }
+func timeOf(nanoseconds int64) time.Time { return time.Unix(0, nanoseconds).UTC() }
 
 // recordKind is what has to know the types of a cache's entries.
 type recordKind struct {
@@ -57,7 +57,7 @@ func kindOf[K comparable, V any](kv *KV[K, V]) recordKind {
 			}
 			s := &stored[K, V]{record{revision: raw.revision, created: raw.created.UnixNano()}, key, *new(V)}
 			if raw.op == Put {
-				entry, err := kv.entry(key, raw)
+				entry, err := entryOf(kv, key, raw)
 				s.value, s.err = entry.Value, kv.b.wrap("cache", raw.key, err)
 			}
 			return &s.record, true

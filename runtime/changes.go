@@ -27,6 +27,7 @@ func (c *KeyCache[K, V]) Changes(ctx context.Context) iter.Seq[Event[K, V]] {
 	return changes[K, V](ctx, c.copy)
 }
 
+//go:noinline
 func changes[K comparable, V any](ctx context.Context, c *localCopy) iter.Seq[Event[K, V]] {
 	return func(yield func(Event[K, V]) bool) {
 		s := c.subscribe()
@@ -39,7 +40,7 @@ func changes[K comparable, V any](ctx context.Context, c *localCopy) iter.Seq[Ev
 			ev := Event[K, V]{Op: t.op}
 			if t.record != nil {
 				e := storedOf[K, V](t.record)
-				ev = Event[K, V]{Op: t.op, Key: e.key, Value: e.value, Revision: e.revision, Created: e.at(), Err: e.err}
+				ev = Event[K, V]{Op: t.op, Key: e.key, Value: e.value, Revision: e.revision, Created: timeOf(e.created), Err: e.err}
 			}
 			if !yield(ev) {
 				return

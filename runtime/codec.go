@@ -20,14 +20,14 @@ type Codec[T any] interface {
 }
 
 // JSON is encoding/json.
-func JSON[T any]() Codec[T] { return jsonCodec[T]{} }
+func JSON[T any]() Codec[T] { return new(jsonCodec[T]) }
 
 type jsonCodec[T any] struct{}
 
 // Encode passes a pointer, so that methods of *T within the value are found.
-func (jsonCodec[T]) Encode(value T) ([]byte, error) { return json.Marshal(&value) }
+func (*jsonCodec[T]) Encode(value T) ([]byte, error) { return json.Marshal(&value) }
 
-func (jsonCodec[T]) Decode(data []byte) (T, error) {
+func (*jsonCodec[T]) Decode(data []byte) (T, error) {
 	var value T
 	err := json.Unmarshal(data, &value)
 	return value, err

@@ -51,7 +51,7 @@ func TestCompactRemovesMarkersAndNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.counter.GetStrong(ctx, counterKey{}, kvrt.Linearizable()); !errors.Is(err, kvrt.ErrNotFound) {
+	if _, err := kvrt.GetStrong(ctx, s.counter, counterKey{}, kvrt.Linearizable()); !errors.Is(err, kvrt.ErrNotFound) {
 		t.Fatal(err)
 	}
 	before := entries(t, s)

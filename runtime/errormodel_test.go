@@ -65,7 +65,7 @@ var operations = []operation{
 		return err
 	}},
 	{"Linearizable", "get", theKey, false, func(ctx context.Context, s *scene, key orderKey) error {
-		_, err := s.order.GetStrong(ctx, key, kvrt.Linearizable())
+		_, err := kvrt.GetStrong(ctx, s.order, key, kvrt.Linearizable())
 		return err
 	}},
 	{"GetRevision", "get revision", theKey, false, func(ctx context.Context, s *scene, key orderKey) error {
@@ -103,7 +103,7 @@ var operations = []operation{
 		return w.Err()
 	}},
 	{"WatchKey", "watch", theKey, false, func(ctx context.Context, s *scene, key orderKey) error {
-		w, err := s.order.WatchKey(ctx, key)
+		w, err := kvrt.WatchKey(ctx, s.order, key)
 		if err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ var operations = []operation{
 		return nil
 	}},
 	{"CacheKey", "cache", theKey, false, func(ctx context.Context, s *scene, key orderKey) error {
-		c, err := s.order.CacheKey(ctx, key)
+		c, err := kvrt.CacheKey(ctx, s.order, key)
 		if err != nil {
 			return err
 		}

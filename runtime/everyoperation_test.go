@@ -50,7 +50,7 @@ func checkReadsAndWrites(t *testing.T, here, near *shop) {
 	third, err := here.order.Put(ctx, key, order{Total: 3})
 	expectNoError(t, "Put", err)
 	for name, opt := range map[string]kvrt.StrongReadOption{"AtLeast": kvrt.AtLeast(third), "Linearizable": kvrt.Linearizable()} {
-		if got, err := here.order.GetStrong(ctx, key, opt); err != nil || got.Value.Total != 3 || got.Revision != third {
+		if got, err := kvrt.GetStrong(ctx, here.order, key, opt); err != nil || got.Value.Total != 3 || got.Revision != third {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
@@ -118,7 +118,7 @@ func checkListings(t *testing.T, here *shop) {
 	if entries, err := here.order.GetMany(ctx, keysOf(tenant, n)); err != nil || len(entries) != n {
 		t.Errorf("GetMany: %d, %v", len(entries), err)
 	}
-	if entries, err := here.order.GetManyStrong(ctx, keysOf(tenant, 5), kvrt.Linearizable()); err != nil || len(entries) != 5 {
+	if entries, err := kvrt.GetManyStrong(ctx, here.order, keysOf(tenant, 5), kvrt.Linearizable()); err != nil || len(entries) != 5 {
 		t.Errorf("GetMany, linearizable: %d, %v", len(entries), err)
 	}
 	status, err := here.b.Status(ctx)
@@ -145,7 +145,7 @@ func checkWatching(t *testing.T, here, near *shop) {
 	put(t, near, tenant, 1, 1)
 	put(t, near, tenant, 2, 2)
 	w := watch(t, here, orderFilter{Tenant: &tenant})
-	one, err := here.order.WatchKey(ctx, key)
+	one, err := kvrt.WatchKey(ctx, here.order, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func checkWatching(t *testing.T, here, near *shop) {
 	}
 	defer bucket.Stop()
 	c := cache(t, here, orderFilter{Tenant: &tenant})
-	single, err := here.order.CacheKey(ctx, key)
+	single, err := kvrt.CacheKey(ctx, here.order, key)
 	if err != nil {
 		t.Fatal(err)
 	}

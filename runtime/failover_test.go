@@ -58,7 +58,7 @@ func TestOperationsGoOnWhileLeadersStop(t *testing.T) {
 					t.Errorf("Modify: %v", err)
 				}
 				if err == nil {
-					got, err := s.counter.GetStrong(callCtx, counterKey{}, kvrt.Linearizable())
+					got, err := kvrt.GetStrong(callCtx, s.counter, counterKey{}, kvrt.Linearizable())
 					if err == nil && got.Value < e.Value {
 						t.Errorf("a linearizable read of %d after %d was written", got.Value, e.Value)
 					}
@@ -84,7 +84,7 @@ func TestOperationsGoOnWhileLeadersStop(t *testing.T) {
 	close(rounds)
 	wg.Wait()
 	s := ensureShop(t, cluster.Connect(t), cfg)
-	e, err := s.counter.GetStrong(ctx, counterKey{}, kvrt.Linearizable())
+	e, err := kvrt.GetStrong(ctx, s.counter, counterKey{}, kvrt.Linearizable())
 	if err != nil || e.Value < landed.Load() || e.Value > landed.Load()+unknown.Load() {
 		t.Fatalf("%+v, %v; %d landed, of %d it is not known", e, err, landed.Load(), unknown.Load())
 	}

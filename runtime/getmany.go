@@ -39,20 +39,20 @@ func (f progress) applyBulk(o *writeOptions) { o.progress = f }
 //
 //go:noinline
 func (kv *KV[K, V]) GetMany(ctx context.Context, keys []K, opts ...ReadOption) (map[K]Entry[K, V], error) {
-	return kv.getMany(ctx, keys, readOptionsOf(opts))
+	return getMany(ctx, kv, keys, readOptionsOf(opts))
 }
 
 // GetManyStrong is GetMany with the options of a bucket that allows linearizable reads.
 //
 //go:noinline
-func (kv *KV[K, V]) GetManyStrong(ctx context.Context, keys []K, opts ...StrongReadOption) (map[K]Entry[K, V], error) {
-	return kv.getMany(ctx, keys, readOptionsOf(opts))
+func GetManyStrong[K comparable, V any](ctx context.Context, kv *KV[K, V], keys []K, opts ...StrongReadOption) (map[K]Entry[K, V], error) {
+	return getMany(ctx, kv, keys, readOptionsOf(opts))
 }
 
 const opGetMany = "get many"
 
 //go:noinline
-func (kv *KV[K, V]) getMany(ctx context.Context, keys []K, o readOptions) (map[K]Entry[K, V], error) {
+func getMany[K comparable, V any](ctx context.Context, kv *KV[K, V], keys []K, o readOptions) (map[K]Entry[K, V], error) {
 	entries := make(map[K]Entry[K, V], len(keys))
 	var failed BulkError[K]
 	names := make([]string, 0, len(keys))
@@ -60,7 +60,7 @@ func (kv *KV[K, V]) getMany(ctx context.Context, keys []K, o readOptions) (map[K
 	for _, key := range keys {
 		name, err := kv.spec.Encode(key)
 		if err != nil {
-			failed.failure(key, invalid, kv.b.wrap(opGetMany, "", err))
+			addFailure(&failed, key, invalid, kv.b.wrap(opGetMany, "", err))
 		} else if _, again := byName[name]; !again {
 			byName[name] = key
 			names = append(names, name)
@@ -68,9 +68,9 @@ func (kv *KV[K, V]) getMany(ctx context.Context, keys []K, o readOptions) (map[K
 	}
 	err := kv.b.getMany(ctx, names, o, func(raw *rawEntry) {
 		key := byName[raw.key]
-		entry, err := kv.entry(key, raw)
+		entry, err := entryOf(kv, key, raw)
 		if err != nil {
-			failed.failure(key, undecodable, kv.b.wrap(opGetMany, raw.key, err))
+			addFailure(&failed, key, undecodable, kv.b.wrap(opGetMany, raw.key, err))
 			return
 		}
 		entries[key] = entry
@@ -78,10 +78,12 @@ func (kv *KV[K, V]) getMany(ctx context.Context, keys []K, o readOptions) (map[K
 	if err != nil {
 		return nil, err
 	}
-	return entries, failed.result(opGetMany, kv.b.name, nil)
+	return entries, bulkResult(&failed, opGetMany, kv.b.name, nil)
 }
 
 // getMany visits the values under different keys.
+//
+//go:noinline
 func (b *Bucket) getMany(ctx context.Context, keys []string, o readOptions, visit func(*rawEntry)) error {
 	return b.doUntimed(ctx, opGetMany, "", func(ctx context.Context) error {
 		done := 0

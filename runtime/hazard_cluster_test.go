@@ -141,7 +141,7 @@ func TestALeaderThatIsIsolatedIsNotBelieved(t *testing.T) {
 		opt  kvrt.StrongReadOption
 	}{{"Linearizable", kvrt.Linearizable()}, {"AtLeast", kvrt.AtLeast(second.Revision)}} {
 		short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
-		e, err := there.counter.GetStrong(short, counterKey{}, read.opt)
+		e, err := kvrt.GetStrong(short, there.counter, counterKey{}, read.opt)
 		cancel()
 		if !errors.Is(err, kvrt.ErrUnavailable) {
 			t.Errorf("%s: %+v, %v", read.name, e, err)
@@ -167,7 +167,7 @@ func TestALeaderThatIsIsolatedIsNotBelieved(t *testing.T) {
 		}
 	}
 	c.isolate(t, old, false)
-	e, err := there.counter.GetStrong(ctx, counterKey{}, kvrt.Linearizable())
+	e, err := kvrt.GetStrong(ctx, there.counter, counterKey{}, kvrt.Linearizable())
 	if err != nil || e.Revision != second.Revision || e.Value != 2 {
 		t.Errorf("afterwards: %+v, %v", e, err)
 	}

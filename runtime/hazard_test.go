@@ -76,7 +76,7 @@ func TestALongKeyDoesNotCloseTheConnection(t *testing.T) {
 	_, errPut := s.order.Put(ctx, orderKey{long, 1}, order{})
 	_, errGet := s.order.Get(ctx, orderKey{long, 1})
 	_, errCount := s.order.Count(ctx, orderFilter{Tenant: &long}.selection())
-	_, errWatch := s.order.WatchKey(ctx, orderKey{long, 1})
+	_, errWatch := kvrt.WatchKey(ctx, s.order, orderKey{long, 1})
 	for i, err := range []error{errPut, errGet, errCount, errWatch} {
 		if !errors.Is(err, kvrt.ErrInvalidKey) {
 			t.Errorf("operation %d: %v", i, err)

@@ -23,6 +23,10 @@ type KeySpec[K comparable, V any] struct {
 }
 
 // KV reads and writes the keys of one pattern in one bucket.
+//
+// Go compiles what depends on its types for each key pattern, and a method twice: with the types, and
+// as what a method table leads to. Of what is not called by generated code, and of what only some of it
+// calls, there are functions instead.
 type KV[K comparable, V any] struct {
 	b    *Bucket
 	spec KeySpec[K, V]
@@ -81,7 +85,7 @@ func opOf(h nats.Header) Op {
 // entry decodes a stored value.
 //
 //go:noinline
-func (kv *KV[K, V]) entry(key K, raw *rawEntry) (Entry[K, V], error) {
+func entryOf[K comparable, V any](kv *KV[K, V], key K, raw *rawEntry) (Entry[K, V], error) {
 	value, err := kv.spec.Codec.Decode(raw.data)
 	if err != nil {
 		var none V
@@ -93,12 +97,12 @@ func (kv *KV[K, V]) entry(key K, raw *rawEntry) (Entry[K, V], error) {
 // event is entry for a watch or a history: a value that cannot be decoded is part of the event.
 //
 //go:noinline
-func (kv *KV[K, V]) event(op string, key K, raw *rawEntry) Event[K, V] {
+func eventOf[K comparable, V any](kv *KV[K, V], op string, key K, raw *rawEntry) Event[K, V] {
 	ev := Event[K, V]{Op: raw.op, Key: key, Revision: raw.revision, Created: raw.created}
 	if raw.op != Put {
 		return ev
 	}
-	entry, err := kv.entry(key, raw)
+	entry, err := entryOf(kv, key, raw)
 	ev.Value, ev.Err = entry.Value, kv.b.wrap(op, raw.key, err)
 	return ev
 }
@@ -107,7 +111,7 @@ func (kv *KV[K, V]) event(op string, key K, raw *rawEntry) Event[K, V] {
 // contains itself, where a generated Validate would not.
 //
 //go:noinline
-func (kv *KV[K, V]) encode(value V) ([]byte, error) {
+func encodeValue[K comparable, V any](kv *KV[K, V], value V) ([]byte, error) {
 	data, err := kv.spec.Codec.Encode(value)
 	if err == nil && kv.spec.Validate != nil {
 		err = kv.spec.Validate(value)
@@ -122,7 +126,7 @@ func (kv *KV[K, V]) encode(value V) ([]byte, error) {
 // codec makes of a type whose zero value is of no use.
 //
 //go:noinline
-func (kv *KV[K, V]) absentValue() V {
+func absentValue[K comparable, V any](kv *KV[K, V]) V {
 	if c, ok := kv.spec.Codec.(interface{ New() V }); ok {
 		return c.New()
 	}

@@ -46,7 +46,7 @@ func (kv *KV[K, V]) List(ctx context.Context, s Selection) iter.Seq2[Entry[K, V]
 				if err != nil {
 					return true
 				}
-				entry, err = kv.entry(key, raw)
+				entry, err = entryOf(kv, key, raw)
 				return yield(entry, kv.b.wrap("list", raw.key, err))
 			}
 			return yield(entry, err)
@@ -84,7 +84,7 @@ func (b *Bucket) count(ctx context.Context, s Selection, matches func(string) bo
 func (kv *KV[K, V]) History(ctx context.Context, key K) (events []Event[K, V], err error) {
 	name, err := kv.spec.Encode(key)
 	err = kv.b.visitHistory(ctx, name, err, func(raw *rawEntry) bool {
-		events = append(events, kv.event("history", key, raw))
+		events = append(events, eventOf(kv, "history", key, raw))
 		return true
 	})
 	if err != nil {

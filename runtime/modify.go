@@ -53,7 +53,7 @@ func (kv *KV[K, V]) Modify(ctx context.Context, key K, fn func(entry *Entry[K, V
 	name, err := kv.spec.Encode(key)
 	written, err := kv.b.modify(ctx, name, err, opts, func(raw *rawEntry) decision {
 		var d decision
-		entry, d = kv.decide(key, raw, fn)
+		entry, d = decide(kv, key, raw, fn)
 		return d
 	})
 	switch {
@@ -70,12 +70,12 @@ func (kv *KV[K, V]) Modify(ctx context.Context, key K, fn func(entry *Entry[K, V
 // decide runs fn on what was read.
 //
 //go:noinline
-func (kv *KV[K, V]) decide(key K, raw *rawEntry, fn func(*Entry[K, V]) error) (Entry[K, V], decision) {
-	entry := Entry[K, V]{Key: key, Value: kv.absentValue()}
+func decide[K comparable, V any](kv *KV[K, V], key K, raw *rawEntry, fn func(*Entry[K, V]) error) (Entry[K, V], decision) {
+	entry := Entry[K, V]{Key: key, Value: absentValue(kv)}
 	exists := raw.exists()
 	if exists {
 		var err error
-		if entry, err = kv.entry(key, raw); err != nil {
+		if entry, err = entryOf(kv, key, raw); err != nil {
 			return entry, decision{err: err}
 		}
 	}
@@ -85,7 +85,7 @@ func (kv *KV[K, V]) decide(key K, raw *rawEntry, fn func(*Entry[K, V]) error) (E
 	if err != nil {
 		return entry, refusal(err, exists)
 	}
-	w, err := kv.message(key, entry.Value, nil)
+	w, err := messageOf(kv, key, entry.Value, nil)
 	return entry, acceptance(&w, err, raw)
 }
 
@@ -189,7 +189,7 @@ func (b *Bucket) modifyUntil(ctx context.Context, key string, o modifyOptions, d
 func (kv *KV[K, V]) GetOrCreate(ctx context.Context, key K, fn func() (V, error)) (entry Entry[K, V], created bool, err error) {
 	name, err := kv.spec.Encode(key)
 	revision, err := kv.b.getOrCreate(ctx, name, err, func(raw *rawEntry) (err error) {
-		entry, err = kv.entry(key, raw)
+		entry, err = entryOf(kv, key, raw)
 		return err
 	}, func() (write, error) {
 		value, err := fn()
@@ -197,7 +197,7 @@ func (kv *KV[K, V]) GetOrCreate(ctx context.Context, key K, fn func() (V, error)
 			return write{}, callerError{err}
 		}
 		entry = Entry[K, V]{Key: key, Value: value}
-		return kv.message(key, value, nil)
+		return messageOf(kv, key, value, nil)
 	})
 	if err != nil {
 		return Entry[K, V]{}, false, err

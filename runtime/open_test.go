@@ -386,17 +386,17 @@ func TestLinearizableReads(t *testing.T) {
 	for _, replicas := range []int{1, 3} {
 		js := kvtest.StartCluster(t, 3)
 		s := ensureShop(t, js, kvrt.BucketConfig{Name: "SHOP", Linearizable: true, Replicas: replicas})
-		if _, err := s.counter.GetStrong(ctx, counterKey{}, kvrt.Linearizable()); !errors.Is(err, kvrt.ErrNotFound) {
+		if _, err := kvrt.GetStrong(ctx, s.counter, counterKey{}, kvrt.Linearizable()); !errors.Is(err, kvrt.ErrNotFound) {
 			t.Fatal(err)
 		}
 		for i := range int64(50) {
 			if _, err := s.counter.Put(ctx, counterKey{}, i); err != nil {
 				t.Fatal(err)
 			}
-			if e, err := s.counter.GetStrong(ctx, counterKey{}, kvrt.Linearizable()); err != nil || e.Value != i {
+			if e, err := kvrt.GetStrong(ctx, s.counter, counterKey{}, kvrt.Linearizable()); err != nil || e.Value != i {
 				t.Fatalf("R%d: %+v, %v after %d", replicas, e, err, i)
 			}
-			if e, err := s.counter.GetStrong(ctx, counterKey{}, kvrt.AtLeast(1)); err != nil || e.Revision == 0 {
+			if e, err := kvrt.GetStrong(ctx, s.counter, counterKey{}, kvrt.AtLeast(1)); err != nil || e.Revision == 0 {
 				t.Fatal(err)
 			}
 		}

@@ -22,72 +22,68 @@ type BulkOption interface{ applyBulk(*writeOptions) }
 //
 //go:noinline
 func (kv *KV[K, V]) PutMany(ctx context.Context, entries iter.Seq2[K, V], opts ...BulkOption) (written int, err error) {
-	return kv.putMany(ctx, entries, nil, bulkOptions(opts))
+	return putMany(ctx, kv, entries, nil, bulkOptions(opts))
 }
 
 // PutManyTTL is PutMany with the options of keys with `ttl:` in the schema.
 //
 //go:noinline
-func (kv *KV[K, V]) PutManyTTL(ctx context.Context, entries iter.Seq2[K, V], opts ...TTLOption) (written int, err error) {
-	return kv.putMany(ctx, entries, opts, ttlOptions(opts))
+func PutManyTTL[K comparable, V any](ctx context.Context, kv *KV[K, V], entries iter.Seq2[K, V], opts ...TTLOption) (written int, err error) {
+	return putMany(ctx, kv, entries, opts, ttlOptions(opts))
 }
 
 //go:noinline
-func (kv *KV[K, V]) putMany(ctx context.Context, entries iter.Seq2[K, V], opts []TTLOption, o writeOptions) (written int, err error) {
-	var keys bulkKeys[K]
-	written, cause := kv.b.bulkWrite(ctx, "put many", o, keys.failure, func(p *pipeline) {
+func putMany[K comparable, V any](ctx context.Context, kv *KV[K, V], entries iter.Seq2[K, V], opts []TTLOption, o writeOptions) (written int, err error) {
+	var inFlight [window]K
+	var failed BulkError[K]
+	written, cause := kv.b.bulkWrite(ctx, "put many", o, func(slot int, kind bulkKind, err error) {
+		addFailure(&failed, inFlight[slot], kind, err)
+	}, func(p *pipeline) {
 		for key, value := range entries {
 			slot, ok := p.reserve()
 			if !ok {
 				return
 			}
-			keys.inFlight[slot] = key
-			w, err := kv.message(key, value, opts)
+			inFlight[slot] = key
+			w, err := messageOf(kv, key, value, opts)
 			p.send(slot, &w, err)
 		}
 	})
-	return written, keys.failed.result("put many", kv.b.name, cause)
+	return written, bulkResult(&failed, "put many", kv.b.name, cause)
 }
 
 // DeleteMany stores a marker under each key of a sequence, as PutMany stores values.
 //
 //go:noinline
 func (kv *KV[K, V]) DeleteMany(ctx context.Context, keys iter.Seq[K], opts ...BulkOption) (deleted int, err error) {
-	return kv.removeMany(ctx, "delete many", keys, bulkOptions(opts), false)
+	return removeMany(ctx, kv, "delete many", keys, bulkOptions(opts), false)
 }
 
 // PurgeMany is DeleteMany that removes older revisions as well.
 //
 //go:noinline
 func (kv *KV[K, V]) PurgeMany(ctx context.Context, keys iter.Seq[K], opts ...BulkOption) (purged int, err error) {
-	return kv.removeMany(ctx, "purge many", keys, bulkOptions(opts), true)
+	return removeMany(ctx, kv, "purge many", keys, bulkOptions(opts), true)
 }
 
 //go:noinline
-func (kv *KV[K, V]) removeMany(ctx context.Context, op string, keys iter.Seq[K], o writeOptions, purge bool) (removed int, err error) {
-	var kept bulkKeys[K]
-	removed, cause := kv.b.bulkWrite(ctx, op, o, kept.failure, func(p *pipeline) {
+func removeMany[K comparable, V any](ctx context.Context, kv *KV[K, V], op string, keys iter.Seq[K], o writeOptions, purge bool) (removed int, err error) {
+	var inFlight [window]K
+	var failed BulkError[K]
+	removed, cause := kv.b.bulkWrite(ctx, op, o, func(slot int, kind bulkKind, err error) {
+		addFailure(&failed, inFlight[slot], kind, err)
+	}, func(p *pipeline) {
 		for key := range keys {
 			slot, ok := p.reserve()
 			if !ok {
 				return
 			}
-			kept.inFlight[slot] = key
+			inFlight[slot] = key
 			name, err := kv.spec.Encode(key)
 			p.send(slot, marker(name, purge), err)
 		}
 	})
-	return removed, kept.failed.result(op, kv.b.name, cause)
-}
-
-// bulkKeys holds the keys of writes that are on their way, and of those that failed.
-type bulkKeys[K comparable] struct {
-	inFlight [window]K
-	failed   BulkError[K]
-}
-
-func (k *bulkKeys[K]) failure(slot int, kind bulkKind, err error) {
-	k.failed.failure(k.inFlight[slot], kind, err)
+	return removed, bulkResult(&failed, op, kv.b.name, cause)
 }
 
 func bulkOptions(opts []BulkOption) (o writeOptions) {

@@ -47,12 +47,12 @@ func Linearizable() StrongReadOption { return linearizable{} }
 
 // Get returns the entry under key, or ErrNotFound.
 func (kv *KV[K, V]) Get(ctx context.Context, key K, opts ...ReadOption) (Entry[K, V], error) {
-	return kv.get(ctx, key, readOptionsOf(opts))
+	return getEntry(ctx, kv, key, readOptionsOf(opts))
 }
 
 // GetStrong is Get with the options of a bucket that allows linearizable reads.
-func (kv *KV[K, V]) GetStrong(ctx context.Context, key K, opts ...StrongReadOption) (Entry[K, V], error) {
-	return kv.get(ctx, key, readOptionsOf(opts))
+func GetStrong[K comparable, V any](ctx context.Context, kv *KV[K, V], key K, opts ...StrongReadOption) (Entry[K, V], error) {
+	return getEntry(ctx, kv, key, readOptionsOf(opts))
 }
 
 func readOptionsOf[O StrongReadOption](opts []O) readOptions {
@@ -67,10 +67,10 @@ func readOptionsOf[O StrongReadOption](opts []O) readOptions {
 }
 
 //go:noinline
-func (kv *KV[K, V]) get(ctx context.Context, key K, o readOptions) (entry Entry[K, V], err error) {
+func getEntry[K comparable, V any](ctx context.Context, kv *KV[K, V], key K, o readOptions) (entry Entry[K, V], err error) {
 	name, invalid := kv.spec.Encode(key)
 	err = kv.b.get(ctx, name, invalid, o, func(raw rawEntry) (err error) {
-		entry, err = kv.entry(key, &raw)
+		entry, err = entryOf(kv, key, &raw)
 		return err
 	})
 	return entry, err
@@ -269,7 +269,7 @@ func (b *Bucket) storedGet(ctx context.Context, key string, request msgGet) (raw
 func (kv *KV[K, V]) GetRevision(ctx context.Context, key K, revision uint64) (event Event[K, V], err error) {
 	name, err := kv.spec.Encode(key)
 	err = kv.b.getRevision(ctx, name, err, revision, func(raw *rawEntry) error {
-		event = kv.event("get revision", key, raw)
+		event = eventOf(kv, "get revision", key, raw)
 		return event.Err
 	})
 	return event, err

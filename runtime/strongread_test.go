@@ -103,7 +103,7 @@ func TestALinearizableReadWhoseBarrierIsNotAnsweredWritesAnother(t *testing.T) {
 	var err error
 	loseAnswer(t, p, there, 2, func(deafen func()) {
 		deafen()
-		e, err = here.counter.GetStrong(ctx, counterKey{}, kvrt.Linearizable())
+		e, err = kvrt.GetStrong(ctx, here.counter, counterKey{}, kvrt.Linearizable())
 	}, func() {})
 	if err != nil || e.Value != 5 {
 		t.Fatalf("%+v, %v", e, err)

@@ -101,7 +101,7 @@ var serialOps = []struct {
 }{
 	{"get", func(ctx context.Context, s *shop, _ *serialHistory, op *serialOp) error {
 		key := rand.IntN(serialKeys)
-		e, err := s.order.GetStrong(ctx, serialKey(key), kvrt.Linearizable())
+		e, err := kvrt.GetStrong(ctx, s.order, serialKey(key), kvrt.Linearizable())
 		if errors.Is(err, kvrt.ErrNotFound) {
 			err = nil
 		}

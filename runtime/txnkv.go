@@ -21,7 +21,7 @@ func (a TxnKV[K, V]) Get(key K) (Entry[K, V], error) {
 	if err != nil {
 		return Entry[K, V]{}, err
 	}
-	entry, err := a.kv.entry(key, &raw)
+	entry, err := entryOf(a.kv, key, &raw)
 	return entry, a.kv.b.wrap("get", name, err)
 }
 
@@ -44,7 +44,7 @@ func (a TxnKV[K, V]) GetMany(keys []K) (map[K]Entry[K, V], error) {
 		if raws[i].op != Put {
 			continue
 		}
-		entry, derr := a.kv.entry(keys[i], &raws[i])
+		entry, derr := entryOf(a.kv, keys[i], &raws[i])
 		if derr == nil {
 			entries[keys[i]] = entry
 		} else if err == nil {
@@ -59,7 +59,7 @@ func (a TxnKV[K, V]) GetMany(keys []K) (map[K]Entry[K, V], error) {
 //
 //go:noinline
 func (a TxnKV[K, V]) Put(key K, value V, opts ...TTLOption) error {
-	w, err := a.kv.message(key, value, opts)
+	w, err := messageOf(a.kv, key, value, opts)
 	return a.tx.put(&w, err)
 }
 
@@ -67,7 +67,7 @@ func (a TxnKV[K, V]) Put(key K, value V, opts ...TTLOption) error {
 //
 //go:noinline
 func (a TxnKV[K, V]) Create(key K, value V, opts ...TTLOption) error {
-	w, err := a.kv.message(key, value, opts)
+	w, err := messageOf(a.kv, key, value, opts)
 	return a.tx.create(&w, err)
 }
 
@@ -76,7 +76,7 @@ func (a TxnKV[K, V]) Create(key K, value V, opts ...TTLOption) error {
 //
 //go:noinline
 func (a TxnKV[K, V]) Update(key K, value V, revision uint64, opts ...TTLOption) error {
-	w, err := a.kv.message(key, value, opts)
+	w, err := messageOf(a.kv, key, value, opts)
 	return a.tx.update(&w, revision, err)
 }
 

@@ -64,7 +64,7 @@ func (kv *KV[K, V]) Watch(ctx context.Context, s Selection, opts ...WatchOption)
 }
 
 // WatchKey follows one key.
-func (kv *KV[K, V]) WatchKey(ctx context.Context, key K, opts ...WatchOption) (*Watcher[Event[K, V]], error) {
+func WatchKey[K comparable, V any](ctx context.Context, kv *KV[K, V], key K, opts ...WatchOption) (*Watcher[Event[K, V]], error) {
 	name, err := kv.spec.Encode(key)
 	return kv.Watch(ctx, Selection{name, err}, opts...)
 }
@@ -95,7 +95,7 @@ type patternOutlet[K comparable, V any] struct {
 }
 
 func (p *patternOutlet[K, V]) event(ctx context.Context, raw *rawEntry, o *watchOptions, position Position, send bool) (matched, alive bool) {
-	event, ok := p.kv.match(raw, o.metaOnly)
+	event, ok := match(p.kv, raw, o.metaOnly)
 	if !ok || !send {
 		return ok, true
 	}
@@ -111,7 +111,7 @@ func (p *patternOutlet[K, V]) close() { close(p.w.updates) }
 // match makes an event of a stored message, if its key is one of the pattern's.
 //
 //go:noinline
-func (kv *KV[K, V]) match(raw *rawEntry, meta bool) (Event[K, V], bool) {
+func match[K comparable, V any](kv *KV[K, V], raw *rawEntry, meta bool) (Event[K, V], bool) {
 	key, err := kv.spec.Parse(raw.key)
 	if err != nil {
 		return Event[K, V]{}, false
@@ -119,7 +119,7 @@ func (kv *KV[K, V]) match(raw *rawEntry, meta bool) (Event[K, V], bool) {
 	if meta {
 		return Event[K, V]{Op: raw.op, Key: key, Revision: raw.revision, Created: raw.created}, true
 	}
-	return kv.event("watch", key, raw), true
+	return eventOf(kv, "watch", key, raw), true
 }
 
 // Keyspace is a KV of any types.
@@ -128,7 +128,7 @@ type Keyspace interface {
 }
 
 func (kv *KV[K, V]) matchAny(raw *rawEntry, meta bool) (BucketEvent, bool) {
-	return kv.match(raw, meta)
+	return match(kv, raw, meta)
 }
 
 // bucketOutlet is the outlet of a watch of all keys.

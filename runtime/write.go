@@ -79,7 +79,7 @@ func (w *write) setTTL(ttl time.Duration) error {
 //
 //go:noinline
 func (kv *KV[K, V]) Put(ctx context.Context, key K, value V, opts ...TTLOption) (uint64, error) {
-	w, err := kv.message(key, value, opts)
+	w, err := messageOf(kv, key, value, opts)
 	return kv.b.storeAs(ctx, "put", &w, err)
 }
 
@@ -87,7 +87,7 @@ func (kv *KV[K, V]) Put(ctx context.Context, key K, value V, opts ...TTLOption) 
 //
 //go:noinline
 func (kv *KV[K, V]) Create(ctx context.Context, key K, value V, opts ...TTLOption) (uint64, error) {
-	w, err := kv.message(key, value, opts)
+	w, err := messageOf(kv, key, value, opts)
 	w.guarded, w.absent = true, true
 	return kv.b.storeAs(ctx, "create", &w, err)
 }
@@ -96,7 +96,7 @@ func (kv *KV[K, V]) Create(ctx context.Context, key K, value V, opts ...TTLOptio
 //
 //go:noinline
 func (kv *KV[K, V]) Update(ctx context.Context, key K, value V, revision uint64, opts ...TTLOption) (uint64, error) {
-	w, err := kv.message(key, value, opts)
+	w, err := messageOf(kv, key, value, opts)
 	w.guarded, w.expect = true, revision
 	return kv.b.storeAs(ctx, "update", &w, err)
 }
@@ -104,12 +104,12 @@ func (kv *KV[K, V]) Update(ctx context.Context, key K, value V, revision uint64,
 // message encodes key, value and TTL. If that cannot be done, what it returns tells the key at least.
 //
 //go:noinline
-func (kv *KV[K, V]) message(key K, value V, opts []TTLOption) (write, error) {
+func messageOf[K comparable, V any](kv *KV[K, V], key K, value V, opts []TTLOption) (write, error) {
 	name, err := kv.spec.Encode(key)
 	if err != nil {
 		return write{}, err
 	}
-	data, err := kv.encode(value)
+	data, err := encodeValue(kv, value)
 	return newWrite(name, data, err, kv.spec.TTL, opts)
 }
 

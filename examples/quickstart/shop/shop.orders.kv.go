@@ -640,12 +640,12 @@ func (a MotdKV) Get(ctx context.Context, opts ...kvrt.ReadOption) (MotdEntry, er
 
 // Watch follows the key. It is attached when it returns.
 func (a MotdKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[MotdEvent], error) {
-	return a.kv.WatchKey(ctx, MotdKey{}, opts...)
+	return kvrt.WatchKey(ctx, a.kv, MotdKey{}, opts...)
 }
 
 // Cache keeps a local copy of the entry. It returns when the first one is in.
 func (a MotdKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*MotdCache, error) {
-	return a.kv.CacheKey(ctx, MotdKey{}, opts...)
+	return kvrt.CacheKey(ctx, a.kv, MotdKey{}, opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.

@@ -192,7 +192,7 @@ func (a SessionKV) Put(ctx context.Context, key SessionKey, value auth.Session, 
 // PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
 // atomic; a *kvrt.BulkError says what was not written. kvrt.TTL says how long it lives.
 func (a SessionKV) PutMany(ctx context.Context, entries iter.Seq2[SessionKey, auth.Session], opts ...kvrt.TTLOption) (written int, err error) {
-	return a.kv.PutManyTTL(ctx, entries, opts...)
+	return kvrt.PutManyTTL(ctx, a.kv, entries, opts...)
 }
 
 // Create stores value if there is none, else it returns kvrt.ErrExists. kvrt.TTL says how long it lives.

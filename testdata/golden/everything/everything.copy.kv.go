@@ -344,12 +344,12 @@ func (a CopyReversedKV) Get(ctx context.Context, opts ...kvrt.ReadOption) (Rever
 
 // Watch follows the key. It is attached when it returns.
 func (a CopyReversedKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[ReversedEvent], error) {
-	return a.kv.WatchKey(ctx, ReversedKey{}, opts...)
+	return kvrt.WatchKey(ctx, a.kv, ReversedKey{}, opts...)
 }
 
 // Cache keeps a local copy of the entry. It returns when the first one is in.
 func (a CopyReversedKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*CopyReversedCache, error) {
-	return a.kv.CacheKey(ctx, ReversedKey{}, opts...)
+	return kvrt.CacheKey(ctx, a.kv, ReversedKey{}, opts...)
 }
 
 // CopyMessageCache is a local copy of entries of pattern message.{id} in bucket MAIN_COPY.
@@ -412,12 +412,12 @@ func (a CopyColorsKV) Get(ctx context.Context, opts ...kvrt.ReadOption) (ColorsE
 
 // Watch follows the key. It is attached when it returns.
 func (a CopyColorsKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[ColorsEvent], error) {
-	return a.kv.WatchKey(ctx, ColorsKey{}, opts...)
+	return kvrt.WatchKey(ctx, a.kv, ColorsKey{}, opts...)
 }
 
 // Cache keeps a local copy of the entry. It returns when the first one is in.
 func (a CopyColorsKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*CopyColorsCache, error) {
-	return a.kv.CacheKey(ctx, ColorsKey{}, opts...)
+	return kvrt.CacheKey(ctx, a.kv, ColorsKey{}, opts...)
 }
 
 // CopyColorCache is a local copy of the entry color in bucket MAIN_COPY.
@@ -435,12 +435,12 @@ func (a CopyColorKV) Get(ctx context.Context, opts ...kvrt.ReadOption) (ColorEnt
 
 // Watch follows the key. It is attached when it returns.
 func (a CopyColorKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[ColorEvent], error) {
-	return a.kv.WatchKey(ctx, ColorKey{}, opts...)
+	return kvrt.WatchKey(ctx, a.kv, ColorKey{}, opts...)
 }
 
 // Cache keeps a local copy of the entry. It returns when the first one is in.
 func (a CopyColorKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*CopyColorCache, error) {
-	return a.kv.CacheKey(ctx, ColorKey{}, opts...)
+	return kvrt.CacheKey(ctx, a.kv, ColorKey{}, opts...)
 }
 
 // CopySeenCache is a local copy of the entry seen in bucket MAIN_COPY.
@@ -458,12 +458,12 @@ func (a CopySeenKV) Get(ctx context.Context, opts ...kvrt.ReadOption) (SeenEntry
 
 // Watch follows the key. It is attached when it returns.
 func (a CopySeenKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[SeenEvent], error) {
-	return a.kv.WatchKey(ctx, SeenKey{}, opts...)
+	return kvrt.WatchKey(ctx, a.kv, SeenKey{}, opts...)
 }
 
 // Cache keeps a local copy of the entry. It returns when the first one is in.
 func (a CopySeenKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*CopySeenCache, error) {
-	return a.kv.CacheKey(ctx, SeenKey{}, opts...)
+	return kvrt.CacheKey(ctx, a.kv, SeenKey{}, opts...)
 }
 
 // CopySinkCache is a local copy of entries of pattern sink.{id} in bucket MAIN_COPY.
@@ -526,10 +526,10 @@ func (a CopyDocumentKV) Get(ctx context.Context, opts ...kvrt.ReadOption) (Docum
 
 // Watch follows the key. It is attached when it returns.
 func (a CopyDocumentKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[DocumentEvent], error) {
-	return a.kv.WatchKey(ctx, DocumentKey{}, opts...)
+	return kvrt.WatchKey(ctx, a.kv, DocumentKey{}, opts...)
 }
 
 // Cache keeps a local copy of the entry. It returns when the first one is in.
 func (a CopyDocumentKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*CopyDocumentCache, error) {
-	return a.kv.CacheKey(ctx, DocumentKey{}, opts...)
+	return kvrt.CacheKey(ctx, a.kv, DocumentKey{}, opts...)
 }

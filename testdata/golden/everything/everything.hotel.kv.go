@@ -336,7 +336,7 @@ func (a HotelHoldKV) Put(ctx context.Context, key HotelHoldKey, value string, op
 // PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
 // atomic; a *kvrt.BulkError says what was not written. kvrt.TTL says how long it lives.
 func (a HotelHoldKV) PutMany(ctx context.Context, entries iter.Seq2[HotelHoldKey, string], opts ...kvrt.TTLOption) (written int, err error) {
-	return a.kv.PutManyTTL(ctx, entries, opts...)
+	return kvrt.PutManyTTL(ctx, a.kv, entries, opts...)
 }
 
 // Create stores value if there is none, else it returns kvrt.ErrExists. kvrt.TTL says how long it lives.

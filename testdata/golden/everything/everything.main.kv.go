@@ -802,13 +802,13 @@ type ItemKV struct {
 
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a ItemKV) Get(ctx context.Context, key ItemKey, opts ...kvrt.StrongReadOption) (ItemEntry, error) {
-	return a.kv.GetStrong(ctx, key, opts...)
+	return kvrt.GetStrong(ctx, a.kv, key, opts...)
 }
 
 // GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
 // Keys that fail are a *kvrt.BulkError, and the others are returned with it.
 func (a ItemKV) GetMany(ctx context.Context, keys []ItemKey, opts ...kvrt.StrongReadOption) (map[ItemKey]ItemEntry, error) {
-	return a.kv.GetManyStrong(ctx, keys, opts...)
+	return kvrt.GetManyStrong(ctx, a.kv, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -909,13 +909,13 @@ type TreeKV struct {
 
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a TreeKV) Get(ctx context.Context, key TreeKey, opts ...kvrt.StrongReadOption) (TreeEntry, error) {
-	return a.kv.GetStrong(ctx, key, opts...)
+	return kvrt.GetStrong(ctx, a.kv, key, opts...)
 }
 
 // GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
 // Keys that fail are a *kvrt.BulkError, and the others are returned with it.
 func (a TreeKV) GetMany(ctx context.Context, keys []TreeKey, opts ...kvrt.StrongReadOption) (map[TreeKey]TreeEntry, error) {
-	return a.kv.GetManyStrong(ctx, keys, opts...)
+	return kvrt.GetManyStrong(ctx, a.kv, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -1016,13 +1016,13 @@ type PlainKV struct {
 
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a PlainKV) Get(ctx context.Context, key PlainKey, opts ...kvrt.StrongReadOption) (PlainEntry, error) {
-	return a.kv.GetStrong(ctx, key, opts...)
+	return kvrt.GetStrong(ctx, a.kv, key, opts...)
 }
 
 // GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
 // Keys that fail are a *kvrt.BulkError, and the others are returned with it.
 func (a PlainKV) GetMany(ctx context.Context, keys []PlainKey, opts ...kvrt.StrongReadOption) (map[PlainKey]PlainEntry, error) {
-	return a.kv.GetManyStrong(ctx, keys, opts...)
+	return kvrt.GetManyStrong(ctx, a.kv, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -1123,13 +1123,13 @@ type AffixKV struct {
 
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a AffixKV) Get(ctx context.Context, key AffixKey, opts ...kvrt.StrongReadOption) (AffixEntry, error) {
-	return a.kv.GetStrong(ctx, key, opts...)
+	return kvrt.GetStrong(ctx, a.kv, key, opts...)
 }
 
 // GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
 // Keys that fail are a *kvrt.BulkError, and the others are returned with it.
 func (a AffixKV) GetMany(ctx context.Context, keys []AffixKey, opts ...kvrt.StrongReadOption) (map[AffixKey]AffixEntry, error) {
-	return a.kv.GetManyStrong(ctx, keys, opts...)
+	return kvrt.GetManyStrong(ctx, a.kv, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -1230,13 +1230,13 @@ type BlobKV struct {
 
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a BlobKV) Get(ctx context.Context, key BlobKey, opts ...kvrt.StrongReadOption) (BlobEntry, error) {
-	return a.kv.GetStrong(ctx, key, opts...)
+	return kvrt.GetStrong(ctx, a.kv, key, opts...)
 }
 
 // GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
 // Keys that fail are a *kvrt.BulkError, and the others are returned with it.
 func (a BlobKV) GetMany(ctx context.Context, keys []BlobKey, opts ...kvrt.StrongReadOption) (map[BlobKey]BlobEntry, error) {
-	return a.kv.GetManyStrong(ctx, keys, opts...)
+	return kvrt.GetManyStrong(ctx, a.kv, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -1337,17 +1337,17 @@ type ReversedKV struct {
 
 // Get returns the entry, or kvrt.ErrNotFound.
 func (a ReversedKV) Get(ctx context.Context, opts ...kvrt.StrongReadOption) (ReversedEntry, error) {
-	return a.kv.GetStrong(ctx, ReversedKey{}, opts...)
+	return kvrt.GetStrong(ctx, a.kv, ReversedKey{}, opts...)
 }
 
 // Watch follows the key. It is attached when it returns.
 func (a ReversedKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[ReversedEvent], error) {
-	return a.kv.WatchKey(ctx, ReversedKey{}, opts...)
+	return kvrt.WatchKey(ctx, a.kv, ReversedKey{}, opts...)
 }
 
 // Cache keeps a local copy of the entry. It returns when the first one is in.
 func (a ReversedKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*ReversedCache, error) {
-	return a.kv.CacheKey(ctx, ReversedKey{}, opts...)
+	return kvrt.CacheKey(ctx, a.kv, ReversedKey{}, opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -1406,13 +1406,13 @@ type MessageKV struct {
 
 // Get returns the entry under key, or kvrt.ErrNotFound.
 func (a MessageKV) Get(ctx context.Context, key MessageKey, opts ...kvrt.StrongReadOption) (MessageEntry, error) {
-	return a.kv.GetStrong(ctx, key, opts...)
+	return kvrt.GetStrong(ctx, a.kv, key, opts...)
 }
 
 // GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
 // Keys that fail are a *kvrt.BulkError, and the others are returned with it.
 func (a MessageKV) GetMany(ctx context.Context, keys []MessageKey, opts ...kvrt.StrongReadOption) (map[MessageKey]MessageEntry, error) {
-	return a.kv.GetManyStrong(ctx, keys, opts...)
+	return kvrt.GetManyStrong(ctx, a.kv, keys, opts...)
 }
 
 // Keys yields the keys that have a value and that the filter selects, each once. An error ends it.
@@ -1513,17 +1513,17 @@ type ColorsKV struct {
 
 // Get returns the entry, or kvrt.ErrNotFound.
 func (a ColorsKV) Get(ctx context.Context, opts ...kvrt.StrongReadOption) (ColorsEntry, error) {
-	return a.kv.GetStrong(ctx, ColorsKey{}, opts...)
+	return kvrt.GetStrong(ctx, a.kv, ColorsKey{}, opts...)
 }
 
 // Watch follows the key. It is attached when it returns.
 func (a ColorsKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[ColorsEvent], error) {
-	return a.kv.WatchKey(ctx, ColorsKey{}, opts...)
+	return kvrt.WatchKey(ctx, a.kv, ColorsKey{}, opts...)
 }
 
 // Cache keeps a local copy of the entry. It returns when the first one is in.
 func (a ColorsKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*ColorsCache, error) {
-	return a.kv.CacheKey(ctx, ColorsKey{}, opts...)
+	return kvrt.CacheKey(ctx, a.kv, ColorsKey{}, opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -1582,17 +1582,17 @@ type ColorKV struct {
 
 // Get returns the entry, or kvrt.ErrNotFound.
 func (a ColorKV) Get(ctx context.Context, opts ...kvrt.StrongReadOption) (ColorEntry, error) {
-	return a.kv.GetStrong(ctx, ColorKey{}, opts...)
+	return kvrt.GetStrong(ctx, a.kv, ColorKey{}, opts...)
 }
 
 // Watch follows the key. It is attached when it returns.
 func (a ColorKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[ColorEvent], error) {
-	return a.kv.WatchKey(ctx, ColorKey{}, opts...)
+	return kvrt.WatchKey(ctx, a.kv, ColorKey{}, opts...)
 }
 
 // Cache keeps a local copy of the entry. It returns when the first one is in.
 func (a ColorKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*ColorCache, error) {
-	return a.kv.CacheKey(ctx, ColorKey{}, opts...)
+	return kvrt.CacheKey(ctx, a.kv, ColorKey{}, opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -1651,17 +1651,17 @@ type SeenKV struct {
 
 // Get returns the entry, or kvrt.ErrNotFound.
 func (a SeenKV) Get(ctx context.Context, opts ...kvrt.StrongReadOption) (SeenEntry, error) {
-	return a.kv.GetStrong(ctx, SeenKey{}, opts...)
+	return kvrt.GetStrong(ctx, a.kv, SeenKey{}, opts...)
 }
 
 // Watch follows the key. It is attached when it returns.
 func (a SeenKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[SeenEvent], error) {
-	return a.kv.WatchKey(ctx, SeenKey{}, opts...)
+	return kvrt.WatchKey(ctx, a.kv, SeenKey{}, opts...)
 }
 
 // Cache keeps a local copy of the entry. It returns when the first one is in.
 func (a SeenKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*SeenCache, error) {
-	return a.kv.CacheKey(ctx, SeenKey{}, opts...)
+	return kvrt.CacheKey(ctx, a.kv, SeenKey{}, opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.
@@ -1730,17 +1730,17 @@ type DocumentKV struct {
 
 // Get returns the entry, or kvrt.ErrNotFound.
 func (a DocumentKV) Get(ctx context.Context, opts ...kvrt.StrongReadOption) (DocumentEntry, error) {
-	return a.kv.GetStrong(ctx, DocumentKey{}, opts...)
+	return kvrt.GetStrong(ctx, a.kv, DocumentKey{}, opts...)
 }
 
 // Watch follows the key. It is attached when it returns.
 func (a DocumentKV) Watch(ctx context.Context, opts ...kvrt.WatchOption) (*kvrt.Watcher[DocumentEvent], error) {
-	return a.kv.WatchKey(ctx, DocumentKey{}, opts...)
+	return kvrt.WatchKey(ctx, a.kv, DocumentKey{}, opts...)
 }
 
 // Cache keeps a local copy of the entry. It returns when the first one is in.
 func (a DocumentKV) Cache(ctx context.Context, opts ...kvrt.CacheOption) (*DocumentCache, error) {
-	return a.kv.CacheKey(ctx, DocumentKey{}, opts...)
+	return kvrt.CacheKey(ctx, a.kv, DocumentKey{}, opts...)
 }
 
 // GetRevision returns what was written at a revision, a value or a marker, or kvrt.ErrNotFound.

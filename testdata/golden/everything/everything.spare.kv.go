@@ -119,7 +119,7 @@ func (a SpareLeaseKV) Put(ctx context.Context, key ShortLeaseKey, value string, 
 // PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
 // atomic; a *kvrt.BulkError says what was not written. kvrt.TTL says how long it lives.
 func (a SpareLeaseKV) PutMany(ctx context.Context, entries iter.Seq2[ShortLeaseKey, string], opts ...kvrt.TTLOption) (written int, err error) {
-	return a.kv.PutManyTTL(ctx, entries, opts...)
+	return kvrt.PutManyTTL(ctx, a.kv, entries, opts...)
 }
 
 // Create stores value if there is none, else it returns kvrt.ErrExists. kvrt.TTL says how long it lives.
@@ -216,7 +216,7 @@ func (a SpareNoteKV) Put(ctx context.Context, key ShortNoteKey, value string, op
 // PutMany stores all entries, hundreds on their way at the same time, and returns how many it has written. It is not
 // atomic; a *kvrt.BulkError says what was not written. kvrt.TTL says how long it lives.
 func (a SpareNoteKV) PutMany(ctx context.Context, entries iter.Seq2[ShortNoteKey, string], opts ...kvrt.TTLOption) (written int, err error) {
-	return a.kv.PutManyTTL(ctx, entries, opts...)
+	return kvrt.PutManyTTL(ctx, a.kv, entries, opts...)
 }
 
 // Create stores value if there is none, else it returns kvrt.ErrExists. kvrt.TTL says how long it lives.
