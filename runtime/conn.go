@@ -179,6 +179,7 @@ func apiCall[T any](ctx context.Context, c *conn, subject string, request any) (
 				err := json.Unmarshal(reply.Data, &response.Body)
 				return response.Body, err
 			}
+			response.Error.unplaced = response.Error.ErrCode == codeInsufficientResources && strings.HasPrefix(subject, "CONSUMER.CREATE.")
 			err = response.Error
 			if !response.Error.passing() {
 				return response.Body, err

@@ -177,11 +177,15 @@ type apiError struct {
 	Code        int    `json:"code"`
 	ErrCode     int    `json:"err_code"`
 	Description string `json:"description"`
+
+	unplaced bool // insufficient resources for a consumer: no server that has the stream can take it now
 }
 
 // Codes of JetStream API errors, from the server's errors.json.
 const (
 	codeAccountResources       = 10002
+	codeNotAssigned            = 10007
+	codeNotLeader              = 10009
 	codeInsufficientResources  = 10023
 	codeMessageNotFound        = 10037
 	codeNotEnabledForAccount   = 10039
@@ -193,6 +197,8 @@ const (
 	codeWrongLastSequence      = 10071
 	codeNotEnabled             = 10076
 	codeStoreFailed            = 10077
+	codeStreamOffline          = 10118 // the servers that have it are
+	codeConsumerOffline        = 10119
 	codeMaxBytesExceeded       = 10122
 	codeMessageTTLInvalid      = 10165
 	codeMessageTTLDisabled     = 10166
@@ -218,6 +224,9 @@ func (e *apiError) Error() string {
 
 // advice says what to do about the error, where the server's text does not.
 func (e *apiError) advice() string {
+	if e.unplaced {
+		return "are the bucket's servers up?"
+	}
 	switch e.ErrCode {
 	case codeStreamNotFound:
 		return "Ensure creates it"
@@ -237,6 +246,9 @@ func (e *apiError) advice() string {
 
 // Unwrap returns the sentinel for the server's code, or nil.
 func (e *apiError) Unwrap() error {
+	if e.unplaced {
+		return ErrUnavailable
+	}
 	switch e.ErrCode {
 	case codeWrongLastSequence, codeWrongLastSequenceConst:
 		return ErrConflict
@@ -257,15 +269,24 @@ func (e *apiError) Unwrap() error {
 	case codeMessageTTLDisabled, codeMessageTTLInvalid, codeRequiredAPILevel, codeBatchDisabled:
 		return ErrUnsupported
 	}
-	if e.Code == 503 {
+	if e.Code == 503 || e.elsewhere() {
 		return ErrUnavailable
 	}
 	return nil
 }
 
+// elsewhere reports whether the server that can do it is another one, or is down.
+func (e *apiError) elsewhere() bool {
+	switch e.ErrCode {
+	case codeNotAssigned, codeNotLeader, codeStreamOffline, codeConsumerOffline:
+		return true
+	}
+	return false
+}
+
 // passing reports whether the same request may succeed a moment later: no leader, store busy.
 func (e *apiError) passing() bool {
-	return e.Code == 503 && e.ErrCode != codeNotEnabled && e.ErrCode != codeNotEnabledForAccount && e.Unwrap() == ErrUnavailable
+	return e.Unwrap() == ErrUnavailable && e.ErrCode != codeNotEnabled && e.ErrCode != codeNotEnabledForAccount
 }
 
 // withoutJetStream reports whether err says that the server or the account has no JetStream.
