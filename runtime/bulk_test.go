@@ -503,7 +503,7 @@ func TestPutManyGoesOnAfterAMessageThatIsTooLargeWithItsHeaders(t *testing.T) {
 	s := ensureShop(t, js, kvrt.BucketConfig{Name: "SHOP", LimitMarkerTTL: time.Minute, KeyTTL: true})
 	text := kvrt.NewKV(s.b, kvrt.KeySpec[orderKey, string]{Encode: orderKey.Encode, Parse: parseOrderKey, Codec: kvrt.Raw[string]()})
 	payload := strings.Repeat("x", int(js.Conn().MaxPayload()))
-	n, err := text.PutManyTTL(ctx, func(yield func(orderKey, string) bool) {
+	n, err := kvrt.PutManyTTL(ctx, text, func(yield func(orderKey, string) bool) {
 		_ = yield(orderKey{"a", 1}, payload[10:]) && yield(orderKey{"a", 2}, payload[100:]) && yield(orderKey{"a", 3}, payload) && yield(orderKey{"a", 4}, "x")
 	}, kvrt.TTL(time.Hour))
 	if bulk := bulkError(t, err); n != 2 || !slices.Equal(bulk.Invalid, []orderKey{{"a", 1}, {"a", 3}}) || bulk.Cause != nil || !errors.Is(err, kvrt.ErrTooLarge) {

@@ -132,17 +132,17 @@ func TestReadsAreNotOlderThanAskedForWhereAReplicaIsBehind(t *testing.T) {
 	keys := []orderKey{{"a", 1}, {"a", 2}}
 	for range often {
 		for _, opt := range []kvrt.StrongReadOption{kvrt.AtLeast(second), kvrt.AtLeast(revision), kvrt.Linearizable()} {
-			if e, err := here.order.GetStrong(ctx, keys[0], opt); err != nil || e.Value.Total != 2 {
+			if e, err := kvrt.GetStrong(ctx, here.order, keys[0], opt); err != nil || e.Value.Total != 2 {
 				t.Fatalf("%T: %+v, %v", opt, e, err)
 			}
 			if opt == kvrt.AtLeast(revision) {
 				continue
 			}
-			if e, err := here.order.GetStrong(ctx, keys[1], opt); err != nil || e.Value.Total != 2 {
+			if e, err := kvrt.GetStrong(ctx, here.order, keys[1], opt); err != nil || e.Value.Total != 2 {
 				t.Fatalf("%T: %+v, %v", opt, e, err)
 			}
 			for _, keys := range [][]orderKey{keys, keys[1:]} {
-				many, err := here.order.GetManyStrong(ctx, keys, opt)
+				many, err := kvrt.GetManyStrong(ctx, here.order, keys, opt)
 				if err != nil || len(many) != len(keys) {
 					t.Fatalf("%T, GetMany: %+v, %v", opt, many, err)
 				}
@@ -205,7 +205,7 @@ func TestPartsOfALargeAnswerAreNotOlderThanAskedFor(t *testing.T) {
 				return here.order.GetMany(ctx, keys, kvrt.AtLeast(last))
 			},
 			"Linearizable": func() (map[orderKey]kvrt.Entry[orderKey, order], error) {
-				return here.order.GetManyStrong(ctx, keys, kvrt.Linearizable())
+				return kvrt.GetManyStrong(ctx, here.order, keys, kvrt.Linearizable())
 			},
 		} {
 			many, err := read()
