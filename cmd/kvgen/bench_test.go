@@ -41,9 +41,10 @@ func manyPatterns(n int) []byte {
 // BenchmarkGenerate runs the command as a process, as go:generate does. fresh writes all files,
 // unchanged finds them as they should be. Reported beside the time: the lines that are generated, the
 // most memory that the process had, and, once for each N, how long the Go compiler takes for them
-// with the packages that they import built before.
+// with the packages that they import built before. A thousand patterns in one package take the compiler
+// minutes and gigabytes, which -short leaves out.
 //
-//	go test ./cmd/kvgen -run '^$' -bench Generate
+//	go test ./cmd/kvgen -run '^$' -bench Generate -short
 func BenchmarkGenerate(b *testing.B) {
 	tool := filepath.Join(b.TempDir(), "kvgen")
 	if out, err := exec.Command("go", "build", "-o", tool, ".").CombinedOutput(); err != nil {
@@ -102,6 +103,9 @@ func BenchmarkGenerate(b *testing.B) {
 			}
 		})
 		b.Run(fmt.Sprintf("compile/N=%d", n), func(b *testing.B) {
+			if n > 100 && testing.Short() {
+				b.SkipNow()
+			}
 			run(b)
 			b.ResetTimer()
 			for i := range b.N {
