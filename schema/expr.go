@@ -105,7 +105,10 @@ func (l *loader) namedType(e *TypeExpr) bool {
 
 // goRef takes import/path.Name apart, and reports what is neither.
 func (l *loader) goRef(t Text) *GoRef {
-	const hint = "write import/path.Name: github.com/acme/money.Amount"
+	hint := "write import/path.Name: github.com/acme/money.Amount"
+	if bare, ok := strings.CutPrefix(t.Value, "go:"); ok {
+		hint = "write it without go: " + strings.TrimSpace(bare)
+	}
 	dot := strings.LastIndexByte(t.Value, '.')
 	if dot < strings.LastIndexByte(t.Value, '/') || dot < 0 {
 		l.report("invalid-go-type", t.Pos, quote(t.Value)+" has no name after the import path", hint)

@@ -60,6 +60,7 @@ func TestWhatIsNoTypeIsUnderlined(t *testing.T) {
 		"acme/box.Box[int]":                     `0 <acme/box.Box[int]> unknown-type: "acme/box.Box[int]" is not a type: one with type arguments cannot be named (name a Go type that is declared with its arguments: type Orders = List[Order])`,
 		"Order Line":                            `0 <Order Line> unknown-type: "Order Line" is not a type (write it without spaces)`,
 		"Order?":                                `0 <Order?> unknown-type: "Order?" is not a type` + general,
+		"go:example.org/x.T":                    `0 <go:example.org/x.T> invalid-go-type: "go:example.org/x" of "go:example.org/x.T" is not an import path (write it without go: example.org/x.T)`,
 		"acme/money":                            `0 <acme/money> invalid-go-type: "acme/money" has no name after the import path` + goHint,
 		"github.com/acme":                       `0 <github.com/acme> invalid-go-type: "github.com/acme" has no name after the import path` + goHint,
 		".Amount":                               `0 <.Amount> invalid-go-type: "" of ".Amount" is not an import path` + goHint,
