@@ -195,7 +195,7 @@ func (c *localCopy) remove(marker *record, raw *rawEntry) {
 	}
 }
 
-func (c *localCopy) control(_ context.Context, op Op, _ Position) bool {
+func (c *localCopy) control(_ context.Context, op Op, position Position) bool {
 	switch {
 	case op == Reset:
 		c.next = newCacheTable(&c.kind)
@@ -205,7 +205,7 @@ func (c *localCopy) control(_ context.Context, op Op, _ Position) bool {
 		c.next.trim()
 		c.table.Store(c.next)
 		c.next = nil
-		c.filled()
+		c.filled(position)
 		if len(c.subscribers) > 0 {
 			all := inOrder(c.table.Load().records())
 			for s := range c.subscribers {

@@ -735,3 +735,19 @@ func TestKeysInACacheShareTheirTexts(t *testing.T) {
 		}
 	}
 }
+
+// A cache tells how old it may be from the moment when it is there.
+func TestANewCacheHasHadContact(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	for id := range uint64(100) {
+		put(t, s, "a", id, 1)
+	}
+	for range 50 {
+		before := time.Now()
+		c := cache(t, s, orderFilter{})
+		if contact := c.LastContact(); contact.Before(before) {
+			t.Fatalf("contact at %v, of a cache that was begun at %v", contact, before)
+		}
+		c.Close()
+	}
+}

@@ -19,7 +19,8 @@ type cacheState struct {
 	watch    watcherState
 	ready    chan struct{} // closed when the first full copy is in
 	progress atomic.Uint64 // grows with what is received
-	expected uint64        // messages of the copy to come; of the watch's goroutine
+	expected uint64        // messages of the copy to come; of the watch's goroutine, as is asOf
+	asOf     time.Time     // the copy to come has what the server had then, at least
 	tracked  *keySet       // what vanished while it was cut off; likewise
 
 	mu        sync.Mutex
@@ -128,10 +129,10 @@ func (s *cacheState) heard(at Position, latest bool) {
 	s.waiting = kept
 }
 
-// expect tells how many messages a copy consists of, as far as is known.
-func (s *cacheState) expect(messages uint64) {
+// expect tells how many messages a copy consists of, as far as is known, and of when it is.
+func (s *cacheState) expect(messages uint64, asOf time.Time) {
 	if s != nil {
-		s.expected = messages
+		s.expected, s.asOf = messages, asOf
 	}
 }
 
@@ -211,7 +212,13 @@ func (s *cacheState) firstCopy(ctx context.Context) error {
 }
 
 // filled tells that a full copy is in.
-func (s *cacheState) filled() {
+func (s *cacheState) filled(at Position) {
+	s.heard(at, false)
+	s.mu.Lock()
+	if s.asOf.After(s.contact) {
+		s.contact = s.asOf
+	}
+	s.mu.Unlock()
 	select {
 	case <-s.ready:
 	default:

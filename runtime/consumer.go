@@ -77,12 +77,13 @@ type consumer struct {
 	reconnects  uint64 // of the connection at attach
 	lastErr     error  // likewise
 	incarnation incarnation
-	last        uint64 // the stream's last sequence according to its leader, after the attach
-	trusted     bool   // the consumer runs on the stream's leader: it has all that was acknowledged
-	pending     uint64 // messages to come, as of its creation or of the last message
-	received    uint64 // consumer sequence of the last message
-	position    uint64 // stream sequence of the last message or heartbeat
-	outstanding int    // messages asked for and not received
+	asOf        time.Time // a copy that is complete has what the leader had then
+	last        uint64    // the stream's last sequence according to its leader, after the attach
+	trusted     bool      // the consumer runs on the stream's leader: it has all that was acknowledged
+	pending     uint64    // messages to come, as of its creation or of the last message
+	received    uint64    // consumer sequence of the last message
+	position    uint64    // stream sequence of the last message or heartbeat
+	outstanding int       // messages asked for and not received
 }
 
 // delivery is a message, or a heartbeat if msg is nil.
@@ -167,6 +168,7 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 			return err
 		}
 	}
+	c.asOf = time.Now()
 	info, err := c.b.info(ctx)
 	if err != nil {
 		return err

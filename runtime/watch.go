@@ -345,7 +345,7 @@ func (w *watching) reattach(ctx context.Context) error {
 // deliver sends events until the consumer detaches (an error) or ctx ends.
 func (w *watching) deliver(ctx context.Context) error {
 	if !w.synced {
-		w.cache.expect(w.c.pending)
+		w.cache.expect(w.c.pending, w.c.asOf)
 	}
 	complete := w.c.completeAtOnce()
 	for latest := complete; ; {
