@@ -3,6 +3,7 @@ package kvrt_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,12 +62,18 @@ func TestABucketWhoseServerIsDown(t *testing.T) {
 		},
 	}
 	waiting := make(chan error, len(calls))
+	short, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	var impatient sync.WaitGroup
 	for name, call := range calls {
-		short, cancel := context.WithTimeout(ctx, time.Second)
-		if err := call(short); !errors.Is(err, kvrt.ErrUnavailable) {
-			t.Errorf("%s: %v", name, err)
-		}
-		cancel()
+		impatient.Go(func() {
+			if err := call(short); !errors.Is(err, kvrt.ErrUnavailable) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	impatient.Wait()
+	for _, call := range calls {
 		go func() { waiting <- call(ctx) }()
 	}
 	time.Sleep(100 * time.Millisecond) // so that they meet a server that is down
