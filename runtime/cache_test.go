@@ -65,6 +65,9 @@ func changes(t testing.TB, all iter.Seq[orderEvent]) (expect func(want ...string
 			if got != want {
 				t.Fatalf("event %d is %q, want %q", i, got, want)
 			}
+			if age := time.Since(ev.Created); !ev.Created.IsZero() && age.Abs() > time.Hour {
+				t.Fatalf("%s happened at %v", got, ev.Created)
+			}
 		}
 	}, stop
 }

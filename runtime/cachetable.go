@@ -15,7 +15,7 @@ import (
 // stored, and immutable once it is in a table.
 type record struct {
 	revision uint64
-	created  int64 // nanoseconds since 1970
+	created  int64 // nanoseconds since 1970; 0 of a key that vanished, nobody knows when
 	err      error // why there is no value
 }
 
@@ -35,7 +35,12 @@ func storedEntry[K comparable, V any](s *stored[K, V]) Entry[K, V] {
 	return Entry[K, V]{Key: s.key, Value: s.value, Revision: s.revision, Created: timeOf(s.created), err: s.err}
 }
 
-func timeOf(nanoseconds int64) time.Time { return time.Unix(0, nanoseconds).UTC() }
+func timeOf(nanoseconds int64) time.Time {
+	if nanoseconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanoseconds).UTC()
+}
 
 // recordKind is what has to know the types of a cache's entries.
 type recordKind struct {
@@ -55,7 +60,10 @@ func kindOf[K comparable, V any](kv *KV[K, V]) recordKind {
 			if err != nil {
 				return nil, false
 			}
-			s := &stored[K, V]{record{revision: raw.revision, created: raw.created.UnixNano()}, key, *new(V)}
+			s := &stored[K, V]{record: record{revision: raw.revision}, key: key}
+			if !raw.created.IsZero() {
+				s.created = raw.created.UnixNano()
+			}
 			if raw.op == Put {
 				entry, err := entryOf(kv, key, raw)
 				s.value, s.err = entry.Value, kv.b.wrap("cache", raw.key, err)
