@@ -102,9 +102,19 @@ func (e *detachedError) Error() string { return "consumer detached: " + e.reason
 // attach creates a consumer for the keys of a filter. The stream is looked at afterwards: what its
 // leader had stored by then is what an initial copy must reach.
 func (b *Bucket) attach(ctx context.Context, filter string, start startPolicy, headersOnly bool) (*consumer, error) {
-	if err := b.waitConnected(ctx); err != nil {
-		return nil, err
+	for wait := (backoff{}); ; {
+		if err := b.waitConnected(ctx); err != nil {
+			return nil, err
+		}
+		c, err := b.newConsumer(ctx, filter, start, headersOnly)
+		// A consumer that was given to a server which is down now stays there; another one need not.
+		if e, ok := errors.AsType[*apiError](err); !ok || e.ErrCode != codeConsumerOffline || !wait.sleep(ctx) {
+			return c, err
+		}
 	}
+}
+
+func (b *Bucket) newConsumer(ctx context.Context, filter string, start startPolicy, headersOnly bool) (*consumer, error) {
 	c := &consumer{
 		b: b, name: "kvgen_" + operationID(), filter: b.stored + filter, inbox: b.nc.NewInbox(),
 		timer: time.NewTimer(checkEvery), fast: true, moved: true,

@@ -286,7 +286,11 @@ func (e *apiError) elsewhere() bool {
 
 // passing reports whether the same request may succeed a moment later: no leader, store busy.
 func (e *apiError) passing() bool {
-	return e.Unwrap() == ErrUnavailable && e.ErrCode != codeNotEnabled && e.ErrCode != codeNotEnabledForAccount
+	switch e.ErrCode {
+	case codeNotEnabled, codeNotEnabledForAccount, codeConsumerOffline: // which stays so for as long as its server is down
+		return false
+	}
+	return e.Unwrap() == ErrUnavailable
 }
 
 // withoutJetStream reports whether err says that the server or the account has no JetStream.
