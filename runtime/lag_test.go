@@ -176,7 +176,7 @@ func TestReadsAreNotOlderThanAskedForWhereAReplicaIsBehind(t *testing.T) {
 
 // An answer for many large values comes in parts, from one replica or another.
 func TestPartsOfALargeAnswerAreNotOlderThanAskedFor(t *testing.T) {
-	ctx := within(t, time.Minute)
+	ctx := within(t, 2*time.Minute)
 	js := kvtest.Start(t)
 	cfg := kvrt.BucketConfig{Name: "SHOP", Linearizable: true}
 	there := ensureShop(t, js, cfg)
@@ -198,7 +198,7 @@ func TestPartsOfALargeAnswerAreNotOlderThanAskedFor(t *testing.T) {
 	write(1)
 	lagging(t, js, there)
 	last := write(2)
-	for range often / 2 {
+	for range often / 4 { // each as likely as not in parts of which one is older
 		for name, read := range map[string]func() (map[orderKey]kvrt.Entry[orderKey, order], error){
 			"who wrote it": func() (map[orderKey]kvrt.Entry[orderKey, order], error) { return there.order.GetMany(ctx, keys) },
 			"AtLeast": func() (map[orderKey]kvrt.Entry[orderKey, order], error) {
