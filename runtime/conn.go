@@ -92,11 +92,8 @@ func (c *conn) roundTrip(ctx context.Context, msg *nats.Msg, limit time.Duration
 
 // waitConnected returns when there is a connection.
 func (c *conn) waitConnected(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if c.nc.IsConnected() {
-		return nil
+		return ctx.Err()
 	}
 	changes := c.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer c.nc.RemoveStatusListener(changes)

@@ -26,10 +26,11 @@ type proxy struct {
 	target   string
 
 	mu    sync.Mutex
-	deaf  bool   // what the server says is lost
-	mute  bool   // what the client says is lost
-	upon  string // once the client has said this, what the server says is lost
-	late  bool   // what the server says is kept back
+	deaf  bool                // what the server says is lost
+	mute  bool                // what the client says is lost
+	upon  string              // once the client has said this, what the server says is lost
+	edit  func([]byte) []byte // what becomes of what the client says
+	late  bool                // what the server says is kept back
 	kept  []func()
 	lost  int  // bytes that were, since deaf or mute was set
 	down  bool // nobody gets through
@@ -125,11 +126,25 @@ func (w speech) Write(data []byte) (int, error) {
 	if lost {
 		w.p.lost += len(data)
 	}
+	said := data
+	if w.p.edit != nil {
+		said = w.p.edit(bytes.Clone(data))
+	}
 	w.p.mu.Unlock()
 	if lost {
 		return len(data), nil
 	}
-	return w.Conn.Write(data)
+	if _, err := w.Conn.Write(said); err != nil {
+		return 0, err
+	}
+	return len(data), nil
+}
+
+// setEdit has f change what the client says.
+func (p *proxy) setEdit(f func([]byte) []byte) {
+	p.mu.Lock()
+	p.edit = f
+	p.mu.Unlock()
 }
 
 // setDeafUpon loses what the server says from when the client says text.

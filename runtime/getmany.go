@@ -182,16 +182,10 @@ func (b *Bucket) linearizablePage(ctx context.Context, keys []string) (map[strin
 	if err != nil {
 		return nil, fmt.Errorf("the barrier of a linearizable read: %w", err)
 	}
-	all := map[string]rawEntry{}
+	all := make(map[string]rawEntry, len(keys)+1)
 	for part := range slices.Chunk(keys, multiGetKeys-1) { // with the reserved key, a full page is one too many
-		entries, err := b.multiGetFrom(ctx, part, barrier)
-		if err != nil {
+		if err := b.multiGetFrom(ctx, part, barrier, all); err != nil {
 			return nil, err
-		}
-		for _, key := range part {
-			if raw, ok := entries[key]; ok {
-				all[key] = raw
-			}
 		}
 	}
 	return all, nil
@@ -199,15 +193,7 @@ func (b *Bucket) linearizablePage(ctx context.Context, keys []string) (map[strin
 
 // multiGetFrom asks replicas for keys and the reserved key, until one answers that has got as far as a
 // barrier under that key.
-func (b *Bucket) multiGetFrom(ctx context.Context, keys []string, barrier uint64) (map[string]rawEntry, error) {
-	keys = append(slices.Clone(keys), reservedKey)
-	for wait := (backoff{}); ; {
-		entries, upTo, _, err := b.multiGet(ctx, keys)
-		if err != nil || upTo >= barrier {
-			return entries, err
-		}
-		if !wait.sleep(ctx) {
-			return nil, fmt.Errorf("%w: no replica has reached revision %d: %w", ErrUnavailable, barrier, ctx.Err())
-		}
-	}
+func (b *Bucket) multiGetFrom(ctx context.Context, keys []string, barrier uint64, all map[string]rawEntry) error {
+	_, _, err := b.multiGet(ctx, append(slices.Clone(keys), reservedKey), barrier, 0, all)
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -39,55 +40,48 @@ func (b *Bucket) latestPage(ctx context.Context, keys []string, o readOptions, a
 		}
 		floor = max(floor, own)
 	}
-	for tries, wait := 0, (backoff{}); ; {
-		entries, upTo, whole, err := b.multiGet(ctx, keys)
-		switch {
-		case errors.Is(err, ErrPermission), errors.Is(err, ErrUnsupported):
-			b.noMultiGets.Store(true)
-			return keys, 0, nil
-		case err != nil:
-			return nil, 0, err
-		case upTo >= floor:
-			for key, raw := range entries {
-				all[key] = raw
-			}
-			if !whole {
-				upTo = 0
-			}
-			return nil, upTo, nil
-		}
-		if tries++; tries == multiGetTries || len(entries) == 0 {
-			return keys, 0, nil
-		}
-		if !wait.sleep(ctx) {
-			return nil, 0, fmt.Errorf("%w: no replica has reached revision %d: %w", ErrUnavailable, floor, ctx.Err())
-		}
+	rest, at, err = b.multiGet(ctx, keys, floor, multiGetTries, all)
+	if errors.Is(err, ErrPermission) || errors.Is(err, ErrUnsupported) {
+		b.noMultiGets.Store(true)
+		return keys, 0, nil
 	}
+	return rest, at, err
 }
 
-// multiGet asks one replica for several keys at once, 1,024 at most, and returns what is there and the
-// position of the replica, which is 0 if none of the keys is there. A large answer is not whole: it is
-// made in parts, by one replica or another, and the position is that of the one furthest behind.
-func (b *Bucket) multiGet(ctx context.Context, keys []string) (entries map[string]rawEntry, upTo uint64, whole bool, err error) {
-	entries, whole = map[string]rawEntry{}, true
-	for missing := keys; ; {
-		part, at, more, err := b.multiGetPart(ctx, missing, multiGetBytes)
+// multiGet asks replicas for several keys at once, 1,024 at most, and adds what is there to all, none of
+// it older than floor. rest are the keys that were left when replicas behind that had answered tries
+// times; 0 is no limit. at is the position of the replica, if there was one answer for all, and else 0:
+// a large answer is made in parts, by one replica or another.
+func (b *Bucket) multiGet(ctx context.Context, keys []string, floor uint64, tries int, all map[string]rawEntry) (rest []string, at uint64, err error) {
+	whole := true
+	for wait := (backoff{}); ; {
+		part, upTo, more, err := b.multiGetPart(ctx, keys, multiGetBytes)
 		if err != nil {
-			return nil, 0, false, err
+			return nil, 0, err
 		}
-		for key, raw := range part {
-			entries[key] = raw
+		if upTo < floor {
+			if tries--; tries == 0 || tries > 0 && len(part) == 0 { // of nothing, the server does not tell as of when
+				return keys, 0, nil
+			}
+			if !wait.sleep(ctx) {
+				return nil, 0, fmt.Errorf("%w: no replica has reached revision %d: %w", ErrUnavailable, floor, ctx.Err())
+			}
+			continue
 		}
-		if whole || at < upTo {
-			upTo = at
+		maps.Copy(all, part)
+		switch {
+		case !more && whole:
+			return nil, upTo, nil
+		case !more:
+			return nil, 0, nil
 		}
-		if !more {
-			return entries, upTo, whole, nil
-		}
-		whole = false
 		// What the server leaves out is asked for afresh: when it continues an answer itself, keys that
-		// were written in between are in neither part.
-		missing = slices.DeleteFunc(slices.Clone(missing), func(key string) bool { _, ok := part[key]; return ok })
+		// were written in between are in neither part. The reserved key tells the position of the next.
+		whole, wait = false, backoff{}
+		keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
+			_, there := part[key]
+			return there && key != reservedKey
+		})
 	}
 }
 

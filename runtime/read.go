@@ -134,7 +134,7 @@ func (b *Bucket) atLeastGet(ctx context.Context, key string, revision uint64) (r
 		// The key is older, or the replica is. A multi get tells, if there is an entry.
 		wait := backoff{}
 		for tries := 0; raw.revision > 0 && tries < directTries; tries++ {
-			entries, upTo, _, merr := b.multiGet(ctx, []string{key})
+			entries, upTo, _, merr := b.multiGetPart(ctx, []string{key}, multiGetBytes)
 			raw, err = entries[key], merr
 			if err == nil && (raw.revision >= revision || raw.revision > 0 && upTo >= revision) {
 				return raw, nil

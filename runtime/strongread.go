@@ -18,8 +18,8 @@ func (b *Bucket) linearizableGet(ctx context.Context, key string) (rawEntry, err
 	if err != nil {
 		return rawEntry{}, fmt.Errorf("the barrier of a linearizable read: %w", err)
 	}
-	entries, err := b.multiGetFrom(ctx, []string{key}, barrier)
-	if err != nil {
+	entries := make(map[string]rawEntry, 2)
+	if err := b.multiGetFrom(ctx, []string{key}, barrier, entries); err != nil {
 		return rawEntry{}, err
 	}
 	raw, there := entries[key]
