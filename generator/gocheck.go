@@ -122,7 +122,7 @@ func (r *resolver) checkElements(file *schema.File, e *schema.TypeExpr) {
 
 // warnLossy warns of what encoding/json would leave out or could not read back.
 func (r *resolver) warnLossy(file *schema.File, e *schema.TypeExpr, t types.Type) {
-	if isProto(t) || len(missingMethods(t, "MarshalJSON", "UnmarshalJSON")) == 0 || len(missingMethods(t, "MarshalText", "UnmarshalText")) == 0 {
+	if isProto(t) {
 		return
 	}
 	if lost := lossy(t, map[types.Type]bool{}); lost != "" {
@@ -134,7 +134,7 @@ func (r *resolver) warnLossy(file *schema.File, e *schema.TypeExpr, t types.Type
 
 // lossy names the first part of t that encoding/json does not carry both ways, or "".
 func lossy(t types.Type, seen map[types.Type]bool) string {
-	if seen[t] {
+	if seen[t] || hasMethods(t, "MarshalJSON", "UnmarshalJSON") || hasMethods(t, "MarshalText", "UnmarshalText") {
 		return ""
 	}
 	seen[t] = true
@@ -144,7 +144,7 @@ func lossy(t types.Type, seen map[types.Type]bool) string {
 	case *types.Chan, *types.Signature:
 		return describe(t) + " cannot be stored"
 	case *types.Basic:
-		if u.Info()&types.IsComplex != 0 {
+		if u.Info()&types.IsComplex != 0 || u.Kind() == types.UnsafePointer {
 			return describe(t) + " cannot be stored"
 		}
 	case *types.Pointer:
@@ -154,6 +154,9 @@ func lossy(t types.Type, seen map[types.Type]bool) string {
 	case *types.Array:
 		return lossy(u.Elem(), seen)
 	case *types.Map:
+		if !isObjectKey(u.Key()) {
+			return describe(u.Key()) + " cannot be the key of a JSON object"
+		}
 		return lossy(u.Elem(), seen)
 	case *types.Struct:
 		for i := range u.NumFields() {
@@ -164,15 +167,18 @@ func lossy(t types.Type, seen map[types.Type]bool) string {
 			if !f.Exported() && !f.Embedded() {
 				return fmt.Sprintf("field %s is not exported", f.Name())
 			}
-			if len(missingMethods(f.Type(), "MarshalJSON", "UnmarshalJSON")) == 0 || len(missingMethods(f.Type(), "MarshalText", "UnmarshalText")) == 0 {
-				continue
-			}
 			if lost := lossy(f.Type(), seen); lost != "" {
 				return fmt.Sprintf("in field %s, %s", f.Name(), lost)
 			}
 		}
 	}
 	return ""
+}
+
+// isObjectKey reports whether encoding/json can make a name of a value, and read it back.
+func isObjectKey(t types.Type) bool {
+	basic, ok := t.Underlying().(*types.Basic)
+	return ok && basic.Info()&(types.IsString|types.IsInteger) != 0 || hasMethods(t, "MarshalText", "UnmarshalText")
 }
 
 // checkCustom checks that a package-level value is a codec of the key's value type.
@@ -278,7 +284,7 @@ func (g *GoTypes) goRef(ref *schema.GoRef) string {
 // valueObject returns the Go type that an expression names directly or as a type of the schema.
 func (g *GoTypes) valueObject(e *schema.TypeExpr) (*goObject, *schema.GoRef) {
 	ref := e.Go
-	if e.Kind == schema.NamedExpr && e.Named != nil && e.Named.Kind == schema.GoType {
+	if e.Kind == schema.NamedExpr && e.Named != nil && e.Named.Kind == schema.GoType && e.Named.Go != nil {
 		ref = &schema.GoRef{Text: e.Text, ImportPath: e.Named.Go.ImportPath, Name: e.Named.Go.Name}
 	}
 	if o := g.lookup(ref); o != nil {
@@ -314,6 +320,8 @@ func (o *goObject) String() string { return o.pkgName + "." + o.obj.Name() }
 func missingMethods(t types.Type, names ...string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return hasCoding(t, name, true) })
 }
+
+func hasMethods(t types.Type, names ...string) bool { return len(missingMethods(t, names...)) == 0 }
 
 func hasCoding(t types.Type, name string, addressable bool) bool {
 	obj, _, indirect := types.LookupFieldOrMethod(t, addressable, nil, name)
@@ -376,6 +384,12 @@ func describe(t types.Type) string {
 		}
 		return "an interface"
 	case *types.Basic:
+		switch {
+		case u.Kind() == types.UnsafePointer:
+			return "an unsafe.Pointer"
+		case strings.HasPrefix(u.Name(), "i"):
+			return "an " + u.Name()
+		}
 		return "a " + u.Name()
 	}
 	return t.String()

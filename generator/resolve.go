@@ -422,6 +422,9 @@ func unfit(obj types.Object, value bool) (problem, hint string) {
 		if u.Kind() == types.Invalid {
 			return "is not a valid type: its package does not compile", ""
 		}
+		if u.Kind() == types.UnsafePointer {
+			return "is an address, which cannot be stored", "name a type of data"
+		}
 	case *types.Chan, *types.Signature:
 		return "is " + describe(t) + ", which cannot be stored", "name a type of data"
 	}

@@ -25,6 +25,7 @@ func TestCaretsStandBelowTheirPlace(t *testing.T) {
 		{"an emoji takes two places", "🚀 bad", 3, 6, "🚀 bad", "   ", "^^^"},
 		{"escape codes are not obeyed", "a: \x1b[31m", 4, 5, "a: \ufffd[31m", "   ", "^"},
 		{"text does not run backwards", "a: \u202eb", 5, 6, "a: \ufffdb", "    ", "^"},
+		{"what nobody sees is seen", "\u200ba\u2060: \ufeffb", 5, 6, "\ufffda\ufffd: \ufffdb", "    ", "^"},
 		{"a column outside of the line", "a", 9, 10, "a", "", ""},
 		{"no column", "a", 0, 0, "a", "", ""},
 		{"a long line is cut around the place", long, 201, 203,

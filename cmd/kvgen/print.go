@@ -131,9 +131,12 @@ func printable(s string) string {
 	}, s)
 }
 
-// visible replaces what a terminal would obey instead of show, and what changes the order of a text.
+// visible replaces what a terminal would obey instead of show, what changes the order of a text, and
+// what nobody sees: spaces of no width, and a byte order mark within a text.
 func visible(r rune) rune {
-	if unicode.IsControl(r) && r != '\t' || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+	switch {
+	case unicode.IsControl(r) && r != '\t', unicode.Is(unicode.Bidi_Control, r),
+		r == '\u2028', r == '\u2029', r == '\u200b', r == '\u2060', r == '\ufeff':
 		return unicode.ReplacementChar
 	}
 	return r
