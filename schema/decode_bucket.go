@@ -88,7 +88,7 @@ func (l *loader) settings(b *Bucket) []fieldReader {
 		{"max_value_size", func(key Text, n *yaml.Node) { b.MaxValueSize = l.size(key.Value, n, maxValueSize) }},
 		{"max_bytes", func(key Text, n *yaml.Node) { b.MaxBytes = l.size(key.Value, n, math.MaxInt64) }},
 		{"compression", func(key Text, n *yaml.Node) { b.Compression = l.boolean(key.Value, n) }},
-		{"placement", func(_ Text, n *yaml.Node) { b.Placement = l.decodePlacement(n) }},
+		{"placement", func(key Text, n *yaml.Node) { b.Placement = l.decodePlacement(key, n) }},
 		{"republish", func(key Text, n *yaml.Node) { b.Republish = l.decodeRepublish(key, n) }},
 		{"metadata", func(key Text, n *yaml.Node) { b.Metadata = l.decodeMetadata(key.Value, n) }},
 		{"transactions", func(key Text, n *yaml.Node) { b.Transactions = l.boolean(key.Value, n) }},
@@ -105,9 +105,9 @@ func (l *loader) settings(b *Bucket) []fieldReader {
 // is an int32, and leaves room for headers.
 const maxValueSize = math.MaxInt32 - 4096
 
-func (l *loader) decodePlacement(n *yaml.Node) *Placement {
+func (l *loader) decodePlacement(key Text, n *yaml.Node) *Placement {
 	p := &Placement{}
-	l.fields("placement", n, []fieldReader{
+	seen := l.fields("placement", n, []fieldReader{
 		{"cluster", l.into(&p.Cluster)},
 		{"tags", func(key Text, n *yaml.Node) {
 			l.list(key.Value, "tags: [ssd]", n, func(item *yaml.Node) {
@@ -117,6 +117,9 @@ func (l *loader) decodePlacement(n *yaml.Node) *Placement {
 			})
 		}},
 	})
+	if n.Kind == yaml.MappingNode && !seen.has("cluster") && !seen.has("tags") {
+		l.report("missing-field", key.Pos, "placement has neither a cluster nor tags", "add cluster: NAME or tags: [NAME], or remove it")
+	}
 	return p
 }
 
