@@ -420,7 +420,7 @@ func unfit(obj types.Object, value bool) (problem, hint string) {
 		return "is an interface, of which no value can be read back", "name a type that implements it"
 	case *types.Basic:
 		if u.Kind() == types.Invalid {
-			return "is not a valid type: its package does not compile", ""
+			return "is not a valid type: its package does not compile", "correct it; what is made of a type that is generated here can be a field of a struct, and that be named"
 		}
 		if u.Kind() == types.UnsafePointer {
 			return "is an address, which cannot be stored", "name a type of data"
