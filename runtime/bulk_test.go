@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -236,15 +237,24 @@ func TestManyAreReadOneByOneWhereTheServerDoesNotLetThemBeReadTogether(t *testin
 		t.Fatal(err)
 	}
 	put(t, full, "b", 1, 1)
-	s, err := kvrt.Open(ctx, srv.Connect(t, nats.UserInfo("one", "x")), shopConfig(), bindShop)
+	var refused atomic.Int64
+	count := nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		if strings.Contains(err.Error(), `"$JS.API.DIRECT.GET.KV_SHOP"`) {
+			refused.Add(1)
+		}
+	})
+	s, err := kvrt.Open(ctx, srv.Connect(t, nats.UserInfo("one", "x"), count), shopConfig(), bindShop)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second time it is known
+	for range 3 { // after the first time it is known
 		entries, err := s.order.GetMany(ctx, append(keysOf("a", 500), keysOf("a", 510)...))
 		if err != nil || len(entries) != 500 {
 			t.Fatal(len(entries), err)
 		}
+	}
+	if n := refused.Load(); n != 1 {
+		t.Errorf("reading them together was tried %d times", n)
 	}
 	if _, err := s.order.GetMany(ctx, []orderKey{{"a", 1}, {"b", 1}}); !errors.Is(err, kvrt.ErrPermission) {
 		t.Fatal(err)
@@ -282,6 +292,20 @@ func TestManyAreReadOneByOneWhereTheServerDoesNotLetThemBeReadTogether(t *testin
 	}
 	if entries, err := s.order.GetMany(ctx, keysOf("a", 300)); len(entries) != 200 || err != nil {
 		t.Fatalf("without direct gets: %d entries, %v", len(entries), err)
+	}
+}
+
+// The keys of a request are no longer than a message may be.
+func TestManyLongKeysAreReadTogether(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	long := strings.Repeat("x", 1010)
+	const n = 1024
+	if written, err := s.order.PutMany(t.Context(), orders(long, n)); written != n || err != nil {
+		t.Fatal(written, err)
+	}
+	entries, err := s.order.GetMany(within(t, 10*time.Second), keysOf(long, n))
+	if len(entries) != n || err != nil {
+		t.Fatal(len(entries), err)
 	}
 }
 

@@ -15,6 +15,9 @@ func (o OwnWrites) Len() int                        { return len(o.o.recent) + l
 func (o OwnWrites) Age()                            { o.o.begun = o.o.begun.Add(-replicaLag) }
 func (o OwnWrites) BucketIsAnother()                { o.o.confirm(2) }
 
+// RemembersWrites gives the handle room for 2*half of its own writes.
+func (b *Bucket) RemembersWrites(half int) { b.own.half = half }
+
 // Barriers shows to the tests how linearizable reads share barriers.
 type Barriers struct{ b barriers }
 

@@ -174,6 +174,25 @@ func TestReadsAreNotOlderThanAskedForWhereAReplicaIsBehind(t *testing.T) {
 	}
 }
 
+// A handle that wrote more than it remembers reads what the leader has.
+func TestReadsAfterMoreWritesThanAreRememberedAreNotOlder(t *testing.T) {
+	there, _ := behind(t, kvrt.BucketConfig{})
+	there.b.RemembersWrites(2)
+	put(t, there, "a", 1, 2)
+	for id := range uint64(8) {
+		put(t, there, "b", id, 2)
+	}
+	key := orderKey{"a", 1}
+	for range often {
+		if e, err := there.order.Get(t.Context(), key); err != nil || e.Value.Total != 2 {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		if many, err := there.order.GetMany(t.Context(), []orderKey{key}); err != nil || many[key].Value.Total != 2 {
+			t.Fatalf("%+v, %v", many, err)
+		}
+	}
+}
+
 // An answer for many large values comes in parts, from one replica or another.
 func TestPartsOfALargeAnswerAreNotOlderThanAskedFor(t *testing.T) {
 	ctx := within(t, 2*time.Minute)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -548,6 +549,49 @@ func TestATransactionReadsMoreThanOneAnswerHolds(t *testing.T) {
 	})
 	if err != nil || rev != 0 || runs != 2 {
 		t.Fatalf("%d, %v after %d runs", rev, err, runs)
+	}
+}
+
+// What takes more than one answer is as of one moment all the same.
+func TestALargeTransactionIsAsOfOneMoment(t *testing.T) {
+	ctx := within(t, 2*time.Minute)
+	s := ensureShop(t, kvtest.Start(t), txnConfig(1))
+	keys := keysOf("a", 12)
+	version := int64(0)
+	write := func() { // all keys, together more than an answer holds
+		version++
+		if _, err := s.txn(ctx, func(tx *shopTxn) error {
+			for _, key := range keys {
+				if err := tx.order.Put(key, order{Note: strings.Repeat("x", 900_000), Total: version}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+	write()
+	for range 6 {
+		runs := 0
+		var all map[orderKey]kvrt.Entry[orderKey, order]
+		if _, err := s.txn(ctx, func(tx *shopTxn) (err error) {
+			var wg sync.WaitGroup
+			defer wg.Wait()
+			if runs++; runs < 4 { // which lands before, between or after the two answers
+				wg.Go(write)
+				time.Sleep(rand.N(100 * time.Millisecond))
+			}
+			all, err = tx.order.GetMany(keys)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range keys {
+			if e := all[key]; e.Value.Total != all[keys[0]].Value.Total {
+				t.Fatalf("after %d runs, %v is %d beside %d", runs, key, e.Value.Total, all[keys[0]].Value.Total)
+			}
+		}
 	}
 }
 
