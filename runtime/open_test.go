@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	kvrt "github.com/kvgen/kvgen/runtime"
@@ -410,5 +412,51 @@ func TestLinearizableReads(t *testing.T) {
 			}
 		}
 		w.Stop()
+	}
+}
+
+// Ensure is done with whatever others do to the bucket meanwhile.
+func TestEnsureBesideOthersWhoCreateAndDeleteTheBucket(t *testing.T) {
+	ctx := within(t, time.Minute)
+	srv := kvtest.StartServer(t)
+	const each = 30
+	var wg sync.WaitGroup
+	for _, cfg := range []kvrt.BucketConfig{
+		{Name: "SHOP", Description: "One."},
+		{Name: "SHOP", Description: "Two.", History: 5},
+	} {
+		js := srv.Connect(t)
+		wg.Go(func() {
+			for range each {
+				if _, err := kvrt.Ensure(ctx, js, cfg, bindShop); err != nil && !errors.Is(err, kvrt.ErrDrift) { // the other one's history may be higher
+					t.Errorf("%s: %v", cfg.Description, err)
+				}
+			}
+		})
+	}
+	js := srv.Connect(t)
+	wg.Go(func() {
+		for range each {
+			if err := js.DeleteStream(ctx, "KV_SHOP"); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+				t.Error(err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+	wg.Wait()
+}
+
+// Where nothing differs, nothing is changed: a client that may not do that can use Ensure.
+func TestEnsureOfABucketThatIsAsDeclared(t *testing.T) {
+	srv := restricted(t, "$JS.API.STREAM.INFO.KV_SHOP")
+	ensureShop(t, srv.Connect(t, nats.UserInfo("full", "x")), fullConfig())
+	js := srv.Connect(t, nats.UserInfo("one", "x"), quiet)
+	if _, err := kvrt.Ensure(t.Context(), js, fullConfig(), bindShop); err != nil {
+		t.Fatal(err)
+	}
+	cfg := fullConfig()
+	cfg.Description = "Another."
+	if _, err := kvrt.Ensure(t.Context(), js, cfg, bindShop); !errors.Is(err, kvrt.ErrPermission) {
+		t.Fatal(err)
 	}
 }
