@@ -62,6 +62,42 @@ func TestAListingThatIsCutIsNotCalledComplete(t *testing.T) {
 	}
 }
 
+// A listing of a bucket that is created again meanwhile is of neither.
+func TestAListingOfABucketThatIsCreatedAgainMeanwhile(t *testing.T) {
+	ctx := within(t, time.Minute)
+	srv := kvtest.StartServer(t)
+	js := srv.Connect(t)
+	s := ensureShop(t, js, shopConfig())
+	p := startProxy(t, srv)
+	here := ensureShop(t, p.connect(t), shopConfig())
+	const n = 20_000 // more than is asked for ahead
+	fill := func() {
+		if _, err := s.order.PutMany(ctx, orders("a", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill()
+	got := 0
+	var last error
+	for _, err := range here.order.Keys(ctx, orderFilter{}.selection()) {
+		if last = err; err != nil {
+			break
+		}
+		if got++; got == 100 {
+			p.setDown(true)
+			if err := js.DeleteStream(ctx, "KV_SHOP"); err != nil {
+				t.Fatal(err)
+			}
+			s = ensureShop(t, js, shopConfig())
+			fill()
+			p.setDown(false)
+		}
+	}
+	if !errors.Is(last, kvrt.ErrIncomplete) || got == n {
+		t.Errorf("%d keys and %v", got, last)
+	}
+}
+
 // The position of a copy that ends before the end of the stream is told by a heartbeat; a server that
 // has all there is needs none.
 func TestACopyOfAFewKeysDoesNotWaitForAHeartbeat(t *testing.T) {

@@ -1,8 +1,10 @@
 package kvrt_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,5 +105,56 @@ func TestAListingThatIsBrokenOffIsNotSmall(t *testing.T) {
 	}
 	if s.b.ListsSmall(selection) {
 		t.Fatal("2,000 keys are expected to be few")
+	}
+}
+
+// A filter whose entries were small, and are no longer.
+func TestAListingOfFewEntriesThatHaveGrown(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	const n = 10
+	if _, err := s.order.PutMany(t.Context(), orders("a", n)); err != nil {
+		t.Fatal(err)
+	}
+	selection := orderFilter{}.selection()
+	count := func() (got int) {
+		for _, err := range s.order.List(t.Context(), selection) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got++
+		}
+		return got
+	}
+	if got := count(); got != n || !s.b.ListsSmall(selection) {
+		t.Fatalf("%d entries", got)
+	}
+	for id := range uint64(n) {
+		if _, err := s.order.Put(t.Context(), orderKey{"a", id}, order{Note: strings.Repeat("x", 100_000)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := count(); got != n || s.b.ListsSmall(selection) {
+		t.Fatalf("%d entries", got)
+	}
+}
+
+// A replica of which nobody knows whether it is behind lists nothing.
+func TestAListingOfFewEntriesWithoutALeader(t *testing.T) {
+	cluster := kvtest.StartServers(t, 3)
+	there := ensureShop(t, cluster.Connect(t), kvrt.BucketConfig{Name: "SHOP", Replicas: 3})
+	p := startProxy(t, cluster.Servers[0])
+	s, err := kvrt.Open(t.Context(), p.connect(t), kvrt.BucketConfig{Name: "SHOP", Replicas: 3}, bindShop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, there, "a", 1, 1)
+	selection := orderFilter{}.selection()
+	if n, err := s.order.Count(t.Context(), selection); n != 1 || err != nil || !s.b.ListsSmall(selection) {
+		t.Fatal(n, err)
+	}
+	cluster.Servers[1].Stop()
+	cluster.Servers[2].Stop()
+	if n, err := s.order.Count(within(t, 4*time.Second), selection); !errors.Is(err, kvrt.ErrUnavailable) {
+		t.Fatal(n, err)
 	}
 }

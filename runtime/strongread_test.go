@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	kvrt "github.com/kvgen/kvgen/runtime"
@@ -58,35 +59,59 @@ func TestConcurrentReadsShareABarrierThatFollowsThemAll(t *testing.T) {
 }
 
 func TestABarrierThatFailsIsWrittenAgainForThoseWhoWait(t *testing.T) {
-	ctx := within(t, time.Minute)
-	var b kvrt.Barriers
-	mine := errors.New("mine")
-	started, fail := make(chan struct{}), make(chan struct{})
-	done := make(chan error)
-	go func() {
-		_, err := b.Pass(ctx, func(context.Context) (uint64, error) {
-			close(started)
-			<-fail
-			return 0, mine
-		})
-		done <- err
-	}()
-	<-started
-	second := make(chan error)
-	go func() {
-		revision, err := b.Pass(ctx, func(context.Context) (uint64, error) { return 7, nil })
-		if err == nil && revision != 7 {
-			err = errors.New("the revision of the failed one")
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		var b kvrt.Barriers
+		mine := errors.New("mine")
+		started, fail := make(chan struct{}), make(chan struct{})
+		done := make(chan error)
+		go func() {
+			_, err := b.Pass(ctx, func(context.Context) (uint64, error) {
+				close(started)
+				<-fail
+				return 0, mine
+			})
+			done <- err
+		}()
+		<-started
+		// Of those who come meanwhile, one writes for all, and fails as well.
+		const others = 8
+		failed := false
+		waiting := make(chan error)
+		for range others {
+			go func() {
+				revision, err := b.Pass(ctx, func(context.Context) (uint64, error) { // never two at the same time
+					if !failed {
+						failed = true
+						return 0, mine
+					}
+					return 7, nil
+				})
+				if err == nil && revision != 7 {
+					err = errors.New("the revision of a failed one")
+				}
+				waiting <- err
+			}()
 		}
-		second <- err
-	}()
-	close(fail)
-	if err := <-done; err != mine {
-		t.Error(err)
-	}
-	if err := <-second; err != nil {
-		t.Error(err)
-	}
+		synctest.Wait() // all of them wait
+		close(fail)
+		if err := <-done; err != mine {
+			t.Error(err)
+		}
+		n := 0
+		for range others {
+			switch err := <-waiting; err {
+			case nil:
+			case mine:
+				n++
+			default:
+				t.Error(err)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d calls failed with the error of one", n)
+		}
+	})
 }
 
 func TestALinearizableReadWhoseBarrierIsNotAnsweredWritesAnother(t *testing.T) {
