@@ -23,11 +23,12 @@ func expectNoError(t *testing.T, op string, err error) {
 	}
 }
 
-// checkEveryOperation uses a bucket through a handle, and compares with what a handle near it sees.
-func checkEveryOperation(t *testing.T, here, near *shop) {
+// checkEveryOperation uses a bucket through a handle, and compares with what a handle near it sees. Of
+// so many entries are listings.
+func checkEveryOperation(t *testing.T, here, near *shop, entries uint64) {
 	t.Helper()
 	checkReadsAndWrites(t, here, near)
-	checkListings(t, here)
+	checkListings(t, here, entries)
 	checkWatching(t, here, near)
 	checkTogether(t, here, near)
 }
@@ -86,12 +87,11 @@ func checkReadsAndWrites(t *testing.T, here, near *shop) {
 	}
 }
 
-func checkListings(t *testing.T, here *shop) {
+func checkListings(t *testing.T, here *shop, n uint64) {
 	t.Helper()
 	ctx := within(t, time.Minute)
-	const n = beyondAhead
 	tenant := "listed"
-	if written, err := here.order.PutMany(ctx, orders(tenant, n)); err != nil || written != n {
+	if written, err := here.order.PutMany(ctx, orders(tenant, n)); err != nil || written != int(n) {
 		t.Errorf("PutMany: %d, %v", written, err)
 	}
 	all := orderFilter{Tenant: &tenant}.selection()
@@ -112,10 +112,10 @@ func checkListings(t *testing.T, here *shop) {
 		}
 		entries++
 	}
-	if count, err := here.order.Count(ctx, all); err != nil || count != n || entries != n {
+	if count, err := here.order.Count(ctx, all); err != nil || count != int(n) || entries != int(n) {
 		t.Errorf("Count: %d, List: %d, %v", count, entries, err)
 	}
-	if entries, err := here.order.GetMany(ctx, keysOf(tenant, n)); err != nil || len(entries) != n {
+	if entries, err := here.order.GetMany(ctx, keysOf(tenant, n)); err != nil || len(entries) != int(n) {
 		t.Errorf("GetMany: %d, %v", len(entries), err)
 	}
 	if entries, err := kvrt.GetManyStrong(ctx, here.order, keysOf(tenant, 5), kvrt.Linearizable()); err != nil || len(entries) != 5 {
@@ -125,10 +125,10 @@ func checkListings(t *testing.T, here *shop) {
 	if err != nil || status.Entries < n {
 		t.Errorf("Status: %+v, %v", status, err)
 	}
-	if removed, err := here.order.DeleteMany(ctx, slices.Values(keysOf(tenant, n/2))); err != nil || removed != n/2 {
+	if removed, err := here.order.DeleteMany(ctx, slices.Values(keysOf(tenant, n/2))); err != nil || removed != int(n/2) {
 		t.Errorf("DeleteMany: %d, %v", removed, err)
 	}
-	if removed, err := here.order.PurgeMany(ctx, slices.Values(keysOf(tenant, n))); err != nil || removed != n {
+	if removed, err := here.order.PurgeMany(ctx, slices.Values(keysOf(tenant, n))); err != nil || removed != int(n) {
 		t.Errorf("PurgeMany: %d, %v", removed, err)
 	}
 	expectNoError(t, "Compact", here.b.Compact(ctx))
@@ -219,7 +219,7 @@ func checkTogether(t *testing.T, here, near *shop) {
 }
 
 // checkFromCreationOn creates a bucket from afar, uses it and deletes it.
-func checkFromCreationOn(t *testing.T, far, near jetstream.JetStream) {
+func checkFromCreationOn(t *testing.T, far, near jetstream.JetStream, entries uint64) {
 	t.Helper()
 	ctx := within(t, time.Minute)
 	if _, err := kvrt.Open(ctx, far, farConfig(), bindShop); !errors.Is(err, kvrt.ErrBucketNotFound) {
@@ -241,7 +241,7 @@ func checkFromCreationOn(t *testing.T, far, near jetstream.JetStream) {
 	if got := drift(t, there.b); got != "[]" {
 		t.Errorf("not as ensured: %s", got)
 	}
-	checkEveryOperation(t, here, there)
+	checkEveryOperation(t, here, there, entries)
 	if err := near.DeleteKeyValue(ctx, "SHOP"); err != nil {
 		t.Fatal(err)
 	}

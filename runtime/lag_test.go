@@ -6,7 +6,6 @@ package kvrt_test
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -198,33 +197,32 @@ func TestPartsOfALargeAnswerAreNotOlderThanAskedFor(t *testing.T) {
 	ctx := within(t, 2*time.Minute)
 	js := kvtest.Start(t)
 	cfg := kvrt.BucketConfig{Name: "SHOP", Linearizable: true}
-	there := ensureShop(t, js, cfg)
-	here := ensureShop(t, js, cfg)
-	large := strings.Repeat("x", 900_000) // an answer has 8 MiB
+	s := ensureShop(t, js, cfg)
+	there, here := largeKV(s), largeKV(ensureShop(t, js, cfg))
 	keys := keysOf("a", 12)
-	write := func(total int64) (last uint64) {
+	write := func(version byte) (last uint64) {
 		for i, key := range keys {
-			if total == 1 && i == len(keys)-1 {
+			if version == 1 && i == len(keys)-1 {
 				continue // which the replica does not have at all
 			}
 			var err error
-			if last, err = there.order.Put(ctx, key, order{Note: large, Total: total}); err != nil {
+			if last, err = there.Put(ctx, key, large(version)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		return last
 	}
 	write(1)
-	lagging(t, js, there)
+	lagging(t, js, s)
 	last := write(2)
 	for range often / 4 { // each as likely as not in parts of which one is older
-		for name, read := range map[string]func() (map[orderKey]kvrt.Entry[orderKey, order], error){
-			"who wrote it": func() (map[orderKey]kvrt.Entry[orderKey, order], error) { return there.order.GetMany(ctx, keys) },
-			"AtLeast": func() (map[orderKey]kvrt.Entry[orderKey, order], error) {
-				return here.order.GetMany(ctx, keys, kvrt.AtLeast(last))
+		for name, read := range map[string]func() (map[orderKey]kvrt.Entry[orderKey, []byte], error){
+			"who wrote it": func() (map[orderKey]kvrt.Entry[orderKey, []byte], error) { return there.GetMany(ctx, keys) },
+			"AtLeast": func() (map[orderKey]kvrt.Entry[orderKey, []byte], error) {
+				return here.GetMany(ctx, keys, kvrt.AtLeast(last))
 			},
-			"Linearizable": func() (map[orderKey]kvrt.Entry[orderKey, order], error) {
-				return kvrt.GetManyStrong(ctx, here.order, keys, kvrt.Linearizable())
+			"Linearizable": func() (map[orderKey]kvrt.Entry[orderKey, []byte], error) {
+				return kvrt.GetManyStrong(ctx, here, keys, kvrt.Linearizable())
 			},
 		} {
 			many, err := read()
@@ -232,8 +230,8 @@ func TestPartsOfALargeAnswerAreNotOlderThanAskedFor(t *testing.T) {
 				t.Fatalf("%s: %d of %d, %v", name, len(many), len(keys), err)
 			}
 			for key, e := range many {
-				if e.Value.Total != 2 {
-					t.Fatalf("%s: %v is %d", name, key, e.Value.Total)
+				if e.Value[0] != 2 {
+					t.Fatalf("%s: %v is %d", name, key, e.Value[0])
 				}
 			}
 		}

@@ -104,6 +104,18 @@ func bindShop(b *kvrt.Bucket) *shop {
 	}
 }
 
+// largeKV has orders as bytes, of which the race detector makes less than of JSON.
+func largeKV(s *shop) *kvrt.KV[orderKey, []byte] {
+	return kvrt.NewKV(s.b, kvrt.KeySpec[orderKey, []byte]{Encode: orderKey.Encode, Parse: parseOrderKey, Codec: kvrt.Raw[[]byte]()})
+}
+
+// large is a value of which ten are more than an answer holds; it begins with n.
+func large(n byte) []byte {
+	data := make([]byte, 900_000)
+	data[0] = n
+	return data
+}
+
 func shopConfig() kvrt.BucketConfig { return kvrt.BucketConfig{Name: "SHOP"} }
 
 func ensureShop(t testing.TB, js jetstream.JetStream, cfg kvrt.BucketConfig, opts ...kvrt.OpenOption) *shop {

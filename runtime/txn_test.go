@@ -556,40 +556,38 @@ func TestATransactionReadsMoreThanOneAnswerHolds(t *testing.T) {
 func TestALargeTransactionIsAsOfOneMoment(t *testing.T) {
 	ctx := within(t, 2*time.Minute)
 	s := ensureShop(t, kvtest.Start(t), txnConfig(1))
-	keys := keysOf("a", 12)
-	version := int64(0)
+	kv, keys := largeKV(s), keysOf("a", 12)
+	version := byte(0)
 	write := func() { // all keys, together more than an answer holds
 		version++
-		if _, err := s.txn(ctx, func(tx *shopTxn) error {
+		if _, err := kvrt.RunTxn(ctx, s.b, func(tx *kvrt.Txn) (err error) {
 			for _, key := range keys {
-				if err := tx.order.Put(key, order{Note: strings.Repeat("x", 900_000), Total: version}); err != nil {
-					return err
-				}
+				err = errors.Join(err, kvrt.NewTxnKV(tx, kv).Put(key, large(version)))
 			}
-			return nil
+			return err
 		}); err != nil {
 			t.Error(err)
 		}
 	}
 	write()
-	for range 6 {
+	for range 3 {
 		runs := 0
-		var all map[orderKey]kvrt.Entry[orderKey, order]
-		if _, err := s.txn(ctx, func(tx *shopTxn) (err error) {
+		var all map[orderKey]kvrt.Entry[orderKey, []byte]
+		if _, err := kvrt.RunTxn(ctx, s.b, func(tx *kvrt.Txn) (err error) {
 			var wg sync.WaitGroup
 			defer wg.Wait()
 			if runs++; runs < 4 { // which lands before, between or after the two answers
 				wg.Go(write)
-				time.Sleep(rand.N(100 * time.Millisecond))
+				time.Sleep(rand.N(50 * time.Millisecond))
 			}
-			all, err = tx.order.GetMany(keys)
+			all, err = kvrt.NewTxnKV(tx, kv).GetMany(keys)
 			return err
 		}); err != nil {
 			t.Fatal(err)
 		}
 		for _, key := range keys {
-			if e := all[key]; e.Value.Total != all[keys[0]].Value.Total {
-				t.Fatalf("after %d runs, %v is %d beside %d", runs, key, e.Value.Total, all[keys[0]].Value.Total)
+			if of, first := all[key].Value[0], all[keys[0]].Value[0]; of != first {
+				t.Fatalf("after %d runs, %v is %d beside %d", runs, key, of, first)
 			}
 		}
 	}
