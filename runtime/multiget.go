@@ -35,8 +35,8 @@ func (b *Bucket) latestPage(ctx context.Context, keys []string, o readOptions, a
 	floor := o.atLeast
 	for _, key := range keys {
 		own, leader := b.own.floor(key)
-		if leader {
-			return keys, 0, nil
+		if leader { // unlike a single read, the answer tells its position
+			own = b.own.position()
 		}
 		floor = max(floor, own)
 	}

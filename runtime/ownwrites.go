@@ -23,6 +23,7 @@ type ownWrites struct {
 
 	mu            sync.Mutex
 	recent, older map[uint64]uint64
+	latest        uint64    // of all writes
 	begun         time.Time // when recent was
 	leaderUntil   time.Time
 	checked       time.Time   // when doubt last asked for the bucket's identity
@@ -38,6 +39,7 @@ func (o *ownWrites) add(key string, revision uint64) {
 	hash := maphash.String(o.seed, key)
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.latest = max(o.latest, revision)
 	if known, ok := o.recent[hash]; ok || len(o.recent) < o.half {
 		o.recent[hash] = max(known, revision) // two writes may return in the other order
 		return
@@ -53,7 +55,7 @@ func (o *ownWrites) add(key string, revision uint64) {
 }
 
 // floor returns the revision that a read of the key must reach; leader tells that the memory had to
-// forget too much, so that only the stream's leader will do.
+// forget too much, so that only what has got to position will do, or the leader.
 func (o *ownWrites) floor(key string) (revision uint64, leader bool) {
 	hash := maphash.String(o.seed, key)
 	o.mu.Lock()
@@ -64,6 +66,13 @@ func (o *ownWrites) floor(key string) (revision uint64, leader bool) {
 		}
 	}
 	return max(o.recent[hash], o.older[hash]), leader
+}
+
+// position returns the revision of the latest write: what has got as far as that has all of them.
+func (o *ownWrites) position() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.latest
 }
 
 // doubt reports, at most once a second, that the bucket's identity is to be checked: the leader has
@@ -84,6 +93,6 @@ func (o *ownWrites) confirm(of incarnation) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if of != o.of {
-		o.of, o.recent, o.older, o.leaderUntil = of, map[uint64]uint64{}, nil, time.Time{}
+		o.of, o.recent, o.older, o.latest, o.leaderUntil = of, map[uint64]uint64{}, nil, 0, time.Time{}
 	}
 }
