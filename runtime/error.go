@@ -191,6 +191,7 @@ const (
 	codeNotEnabledForAccount   = 10039
 	codeStorageExceeded        = 10047
 	codeCreateFailed           = 10049 // also right after a deletion of the same name
+	codeUpdateFailed           = 10069 // also during a deletion, of files that are gone (2.15)
 	codeMessageExceedsMaximum  = 10054
 	codeStreamNameInUse        = 10058
 	codeStreamNotFound         = 10059

@@ -140,10 +140,10 @@ func (b *Bucket) ensure(ctx context.Context, o openOptions) error {
 	for wait := (backoff{}); ; {
 		err := b.ensureOnce(ctx, o)
 		// Someone else created or deleted it in between; or its deletion is still going on, which
-		// the server answers with the general code 10049.
+		// the server answers with the general codes 10049 and 10069.
 		var api *apiError
 		retry := errors.As(err, &api) && (api.ErrCode == codeStreamNameInUse || api.ErrCode == codeStreamNotFound ||
-			api.ErrCode == codeCreateFailed && wait.tries < 5)
+			(api.ErrCode == codeCreateFailed || api.ErrCode == codeUpdateFailed) && wait.tries < 5)
 		if !retry || !wait.sleep(ctx) {
 			return err
 		}
