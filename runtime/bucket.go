@@ -3,6 +3,7 @@
 package kvrt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,8 +48,9 @@ type Call struct {
 	Key    string // as NATS sees it; a filter such as order.acme.* for listings and watches; may be empty
 }
 
-// Interceptor is called around every operation. It must call next, once, and may look at the error
-// that next returns or replace it.
+// Interceptor is called around every operation, also one that is refused before anything is sent. It
+// must call next, once, or return an error of its own. It may look at the error that next returns, or
+// replace it by another one; if it returns none, the operation still fails with that of next.
 type Interceptor func(ctx context.Context, call Call, next func(context.Context) error) error
 
 // Status is the state of a bucket as the stream's leader tells it.
@@ -168,14 +170,29 @@ func (b *Bucket) do(ctx context.Context, op, key string, f func(context.Context)
 	return b.doUntimed(ctx, op, key, f)
 }
 
+// refuse is the operation of a call that cannot be made.
+func (b *Bucket) refuse(ctx context.Context, op, key string, invalid error) error {
+	return b.doUntimed(ctx, op, key, func(context.Context) error { return invalid })
+}
+
 // doUntimed is do for operations that last as long as their ctx.
 func (b *Bucket) doUntimed(ctx context.Context, op, key string, f func(context.Context) error) error {
 	if b.intercept == nil {
 		return b.wrap(op, key, run(ctx, f))
 	}
-	return b.intercept(ctx, Call{op, b.name, key}, func(ctx context.Context) error {
+	return b.intercepted(ctx, op, key, func(ctx context.Context) error {
 		return b.wrap(op, key, run(ctx, f))
 	})
+}
+
+// intercepted calls f within the interceptor. An error of f stays one.
+func (b *Bucket) intercepted(ctx context.Context, op, key string, f func(context.Context) error) error {
+	err := b.wrap(op, key, errors.New("the interceptor has not called next"))
+	replaced := b.intercept(ctx, Call{op, b.name, key}, func(ctx context.Context) error {
+		err = f(ctx)
+		return err
+	})
+	return cmp.Or(replaced, err)
 }
 
 // run calls f. One that had begun and ran out of time has met a server that was not available, wherever

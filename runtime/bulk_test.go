@@ -82,6 +82,12 @@ func TestManyAreWrittenAndRead(t *testing.T) {
 					}
 				}
 			}
+			for _, prefix := range []string{"a", "absent"} { // as many as a request can ask for
+				entries, err := kvrt.GetManyStrong(ctx, s.order, keysOf(prefix, 1024), kvrt.Linearizable())
+				if want := map[string]int{"a": 1024}[prefix]; err != nil || len(entries) != want {
+					t.Fatalf("%s: %d entries, %v", prefix, len(entries), err)
+				}
+			}
 			if deleted, err := s.order.DeleteMany(ctx, slices.Values(keysOf("a", 1000))); deleted != 1000 || err != nil {
 				t.Fatal(deleted, err)
 			}
@@ -190,10 +196,10 @@ func TestManyReadTogetherAreAsOfOneMoment(t *testing.T) {
 	ctx := within(t, time.Minute)
 	for _, replicas := range []int{1, 3} {
 		js := kvtest.StartCluster(t, replicas)
-		s := ensureShop(t, js, kvrt.BucketConfig{Name: "SHOP", Replicas: replicas})
+		s := ensureShop(t, js, kvrt.BucketConfig{Name: "SHOP", Replicas: replicas, Linearizable: true})
 		writer := ensureShop(t, js, kvrt.BucketConfig{Name: "SHOP", Replicas: replicas})
 		first, second := orderKey{"a", 1}, orderKey{"a", 2}
-		keys := append([]orderKey{first}, keysOf("between", 1000)...)
+		keys := append([]orderKey{first}, keysOf("between", 1022)...)
 		keys = append(keys, second)
 		put(t, writer, "a", 1, 0)
 		put(t, writer, "a", 2, 0)
@@ -214,8 +220,9 @@ func TestManyReadTogetherAreAsOfOneMoment(t *testing.T) {
 				}
 			}
 		}()
-		for range 100 {
-			entries, err := s.order.GetMany(ctx, keys)
+		for i := range 100 {
+			opts := []kvrt.StrongReadOption{kvrt.Linearizable()}[:i%2]
+			entries, err := kvrt.GetManyStrong(ctx, s.order, keys, opts...)
 			if err != nil {
 				t.Fatal(err)
 			}

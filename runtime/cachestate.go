@@ -153,7 +153,7 @@ func (s *cacheState) begin(ctx context.Context, b *Bucket, sel Selection, opts [
 		opt(&o)
 	}
 	if err := cmp.Or(sel.err, o.invalid); err != nil {
-		return b.wrap("cache", sel.pattern, err)
+		return b.refuse(ctx, "cache", sel.pattern, err)
 	}
 	s.b, s.filter, s.max, s.ready, s.watch.done = b, sel.pattern, o.max, make(chan struct{}), make(chan struct{})
 	alive, cancel := context.WithCancel(ctx)

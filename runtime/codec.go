@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -30,6 +31,9 @@ func (*jsonCodec[T]) Encode(value T) ([]byte, error) { return json.Marshal(&valu
 func (*jsonCodec[T]) Decode(data []byte) (T, error) {
 	var value T
 	err := json.Unmarshal(data, &value)
+	if e, ok := err.(*json.UnmarshalTypeError); ok {
+		e.Value, _, _ = strings.Cut(e.Value, " ") // the kind of it, not the number that is out of range
+	}
 	return value, err
 }
 
@@ -139,7 +143,7 @@ func TextBool[T ~bool]() Codec[T] {
 			case "false":
 				return false, nil
 			}
-			return false, fmt.Errorf("%q is neither true nor false", s)
+			return false, errors.New("neither true nor false")
 		},
 	}
 }
@@ -151,9 +155,9 @@ func TextInt[T ~int | ~int8 | ~int16 | ~int32 | ~int64]() Codec[T] {
 		func(s string) (T, error) {
 			n, err := strconv.ParseInt(s, 10, 64)
 			if err == nil && int64(T(n)) != n {
-				err = fmt.Errorf("%s is out of range", s)
+				err = strconv.ErrRange
 			}
-			return T(n), err
+			return T(n), notNumber("an integer", err)
 		},
 	}
 }
@@ -165,9 +169,9 @@ func TextUint[T ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64]() Codec[T] {
 		func(s string) (T, error) {
 			n, err := strconv.ParseUint(s, 10, 64)
 			if err == nil && uint64(T(n)) != n {
-				err = fmt.Errorf("%s is out of range", s)
+				err = strconv.ErrRange
 			}
-			return T(n), err
+			return T(n), notNumber("an unsigned integer", err)
 		},
 	}
 }
@@ -182,9 +186,20 @@ func TextFloat[T ~float32 | ~float64]() Codec[T] {
 		func(v T) string { return strconv.FormatFloat(float64(v), 'g', -1, bits) },
 		func(s string) (T, error) {
 			f, err := strconv.ParseFloat(s, bits)
-			return T(f), err
+			return T(f), notNumber("a number", err)
 		},
 	}
+}
+
+// notNumber is an error of strconv's without the text that is no number.
+func notNumber(what string, err error) error {
+	if e, ok := errors.AsType[*strconv.NumError](err); ok {
+		err = e.Err
+	}
+	if err != nil {
+		return fmt.Errorf("not %s: %w", what, err)
+	}
+	return nil
 }
 
 // TextTime stores times in UTC as RFC 3339 with nanoseconds; reading takes any zone.
@@ -199,10 +214,19 @@ func (textTimeCodec) Encode(value time.Time) ([]byte, error) {
 
 func (textTimeCodec) Decode(data []byte) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, string(bytes.TrimSpace(data)))
-	return t.UTC(), err
+	if err != nil {
+		return time.Time{}, errors.New("not a time of RFC 3339") // err quotes the text
+	}
+	return t.UTC(), nil
 }
 
 // TextDuration stores durations as Go writes them: 1h30m0s.
 func TextDuration() Codec[time.Duration] {
-	return textCodec[time.Duration]{time.Duration.String, time.ParseDuration}
+	return textCodec[time.Duration]{time.Duration.String, func(s string) (time.Duration, error) {
+		d, err := time.ParseDuration(s)
+		if err != nil {
+			err = errors.New("not a duration such as 1h30m") // err quotes the text
+		}
+		return d, err
+	}}
 }

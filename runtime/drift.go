@@ -101,7 +101,10 @@ func (cfg *BucketConfig) differences(live *liveStream) []difference {
 	if size := cfg.MaxValueSize; size != 0 && size+valueHeadroom != live.MaxMsgSize {
 		limited, current := live.MaxMsgSize > 0, "none"
 		if limited {
-			current = fmt.Sprint(max(live.MaxMsgSize-valueHeadroom, 0))
+			current = fmt.Sprint(live.MaxMsgSize - valueHeadroom)
+			if live.MaxMsgSize <= valueHeadroom {
+				current = fmt.Sprintf("0 (%d with headers)", live.MaxMsgSize)
+			}
 		}
 		add(difference{
 			missing: limited && live.MaxMsgSize < size+valueHeadroom,
@@ -145,6 +148,9 @@ func (cfg *BucketConfig) differences(live *liveStream) []difference {
 	}
 	if cfg.Transactions && !live.AllowAtomic {
 		add(difference{missing: true, change: map[string]any{"allow_atomic": true}}, "transactions", true, false)
+	}
+	if cfg.Linearizable && !live.AllowDirect {
+		add(difference{change: map[string]any{"allow_direct": true}}, "linearizable", true, "false (allow_direct)")
 	}
 	out = append(out, cfg.copyDifferences(live)...)
 	return out
@@ -222,6 +228,8 @@ func driftError(differences []difference, reason string, keep func(difference) b
 	for _, d := range differences {
 		if keep(d) {
 			e.Settings = append(e.Settings, d.Setting)
+		} else {
+			e.Others = append(e.Others, d.Setting)
 		}
 	}
 	if len(e.Settings) == 0 {

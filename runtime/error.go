@@ -118,7 +118,8 @@ type DecodeError struct {
 	Err      error  // of the codec
 }
 
-// Error names the revision and the codec's complaint, never the data.
+// Error names the revision and what the codec says, not the data. The codecs of this package do not
+// quote it either; a type's own UnmarshalJSON or UnmarshalText may, as that of time.Time does.
 func (e *DecodeError) Error() string {
 	return fmt.Sprintf("%v (revision %d, %d bytes): %v", ErrDecode, e.Revision, len(e.Data), e.Err)
 }
@@ -130,7 +131,8 @@ func (e *DecodeError) Unwrap() []error { return []error{ErrDecode, e.Err} }
 // stops Open or Ensure. It is in the chain of every ErrDrift.
 type DriftError struct {
 	Settings []Setting
-	Reason   string // why this stops the call: "the schema relies on it", …
+	Reason   string    // why these stop the call: "the schema relies on it", …
+	Others   []Setting // that differ too, and would not stop it
 }
 
 // Error names each setting with both values.
@@ -139,7 +141,16 @@ func (e *DriftError) Error() string {
 	b.WriteString(ErrDrift.Error())
 	b.WriteString(", ")
 	b.WriteString(e.Reason)
-	for i, s := range e.Settings {
+	writeSettings(&b, e.Settings)
+	if len(e.Others) > 0 {
+		b.WriteString("; and beside that")
+		writeSettings(&b, e.Others)
+	}
+	return b.String()
+}
+
+func writeSettings(b *strings.Builder, settings []Setting) {
+	for i, s := range settings {
 		if i == 0 {
 			b.WriteString(": ")
 		} else {
@@ -147,7 +158,6 @@ func (e *DriftError) Error() string {
 		}
 		b.WriteString(s.String())
 	}
-	return b.String()
 }
 
 // Unwrap returns ErrDrift.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -178,12 +179,21 @@ func (b *Bucket) latestEach(ctx context.Context, keys []string, o readOptions, e
 
 // linearizablePage is linearizableGet for a page of keys: one barrier for all.
 func (b *Bucket) linearizablePage(ctx context.Context, keys []string) (map[string]rawEntry, error) {
+	if err := b.linearizable(); err != nil {
+		return nil, err
+	}
 	barrier, err := b.barriers.pass(ctx, b.writeBarrier)
 	if err != nil {
 		return nil, fmt.Errorf("the barrier of a linearizable read: %w", err)
 	}
 	all := make(map[string]rawEntry, len(keys)+1)
-	for part := range slices.Chunk(keys, multiGetKeys-1) { // with the reserved key, a full page is one too many
+	if len(keys) == multiGetKeys { // no place is left for the reserved key, and none needed if one of the keys is there
+		keys, _, err = b.multiGet(ctx, keys, barrier, math.MaxInt, all)
+		if err != nil {
+			return nil, err
+		}
+	}
+	for part := range slices.Chunk(keys, multiGetKeys-1) {
 		if err := b.multiGetFrom(ctx, part, barrier, all); err != nil {
 			return nil, err
 		}

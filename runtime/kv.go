@@ -45,6 +45,7 @@ type rawEntry struct {
 	revision uint64
 	created  time.Time
 	opID     string // of the conditional write that stored it; empty for others
+	ttl      string // of a value that has a time to live; empty where only an event is made of it
 }
 
 // exists reports whether it is a value: neither a marker nor nothing.
@@ -152,7 +153,7 @@ func parseGet(key string, msg *nats.Msg) (rawEntry, error) {
 	if err != nil {
 		return rawEntry{}, fmt.Errorf("an answer to a direct get: %w", err)
 	}
-	return rawEntry{key, msg.Data, opOf(h), revision, created, h.Get(headerOpID)}, nil
+	return rawEntry{key, msg.Data, opOf(h), revision, created, h.Get(headerOpID), h.Get(headerTTL)}, nil
 }
 
 // storedMessage is the answer to STREAM.MSG.GET.
@@ -173,7 +174,7 @@ func (m *storedMessage) entry(key string) (rawEntry, error) {
 		if err != nil {
 			return raw, fmt.Errorf("the headers of revision %d: %w", raw.revision, err)
 		}
-		raw.op, raw.opID = opOf(h), h.Get(headerOpID)
+		raw.op, raw.opID, raw.ttl = opOf(h), h.Get(headerOpID), h.Get(headerTTL)
 	}
 	return raw, nil
 }

@@ -95,7 +95,7 @@ func (kv *KV[K, V]) History(ctx context.Context, key K) (events []Event[K, V], e
 
 func (b *Bucket) visitHistory(ctx context.Context, key string, invalid error, visit func(*rawEntry) bool) error {
 	if invalid != nil {
-		return b.wrap("history", "", invalid)
+		return b.refuse(ctx, "history", "", invalid)
 	}
 	return b.doUntimed(ctx, "history", key, func(ctx context.Context) error {
 		return b.scan(ctx, key, startPolicy{}, false, nil, visit)
@@ -106,7 +106,7 @@ func (b *Bucket) visitHistory(ctx context.Context, key string, invalid error, vi
 // entry for an error at the end.
 func (b *Bucket) list(ctx context.Context, op string, s Selection, headersOnly bool, visit func(*rawEntry, error) bool) {
 	if s.err != nil {
-		visit(nil, b.wrap(op, "", s.err))
+		visit(nil, b.refuse(ctx, op, "", s.err))
 		return
 	}
 	stopped := false

@@ -46,6 +46,9 @@ func MaxAttempts(n int) AttemptsOption { return maxAttempts(n) }
 // deleted; another error of fn ends Modify and is returned as it is. The entry returned is what fn
 // left, with the new revision (0 after Remove, and when there is none).
 //
+// What is stored has the time to live that the schema says (`ttl:`), counted from now. Where that is
+// for the calls to say (`ttl: optional`), it is the one that the entry was last written with.
+//
 // Whatever ends without a write was decided on the answer of the stream's leader.
 //
 //go:noinline
@@ -130,7 +133,7 @@ type modified struct {
 
 func (b *Bucket) modify(ctx context.Context, key string, invalid error, opts []ModifyOption, decide func(*rawEntry) decision) (m modified, err error) {
 	if invalid != nil {
-		return m, b.wrap("modify", "", invalid)
+		return m, b.refuse(ctx, "modify", "", invalid)
 	}
 	var o modifyOptions
 	for _, opt := range opts {
@@ -161,8 +164,12 @@ func (b *Bucket) modifyUntil(ctx context.Context, key string, o modifyOptions, d
 			read, fromLeader = b.leaderGet, true
 			continue
 		}
-		decision.write.key, decision.write.guarded, decision.write.expect = key, true, raw.revision
-		revision, err := b.store(ctx, decision.write)
+		w := decision.write
+		w.key, w.guarded, w.expect = key, true, raw.revision
+		if raw.ttl != "" && b.cfg.KeyTTL && raw.exists() && !decision.removed && w.header[headerTTL] == nil {
+			w.set(headerTTL, raw.ttl) // else the new value would stay for ever
+		}
+		revision, err := b.store(ctx, w)
 		if err == nil {
 			return modified{true, decision.removed, revision}, nil
 		}
@@ -212,7 +219,7 @@ func (kv *KV[K, V]) GetOrCreate(ctx context.Context, key K, fn func() (V, error)
 func (b *Bucket) getOrCreate(ctx context.Context, key string, invalid error, decode func(*rawEntry) error, make func() (write, error)) (revision uint64, err error) {
 	const op = "get or create"
 	if invalid != nil {
-		return 0, b.wrap(op, "", invalid)
+		return 0, b.refuse(ctx, op, "", invalid)
 	}
 	err = b.do(ctx, op, key, func(ctx context.Context) error {
 		var w *write

@@ -17,19 +17,24 @@ import (
 type OpenOption func(*openOptions)
 
 type openOptions struct {
-	name      string
+	name      *string
 	log       *slog.Logger
 	intercept Interceptor
 	allowLoss bool
 }
 
 // WithBucketName binds a bucket of another name than the schema declares: for tests, or one for
-// each tenant.
-func WithBucketName(name string) OpenOption { return func(o *openOptions) { o.name = name } }
+// each tenant. No name at all is ErrInvalidBucketName.
+func WithBucketName(name string) OpenOption { return func(o *openOptions) { o.name = &name } }
 
 // WithLogger logs what an operator may want to know: settings that differ from the schema, watches
-// that had to attach again. Values are never logged. The default is to log nothing.
-func WithLogger(log *slog.Logger) OpenOption { return func(o *openOptions) { o.log = log } }
+// that had to attach again. Values are never logged. The default, and nil, is to log nothing.
+func WithLogger(log *slog.Logger) OpenOption {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return func(o *openOptions) { o.log = log }
+}
 
 // WithInterceptor calls f around every operation on the bucket, for tracing and metrics. Of several
 // interceptors the first is the outermost.
@@ -71,8 +76,8 @@ func bound[B any](ctx context.Context, js jetstream.JetStream, cfg BucketConfig,
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if o.name != "" {
-		cfg.Name = o.name
+	if o.name != nil {
+		cfg.Name = *o.name
 	}
 	b := &Bucket{
 		conn: newConn(js), js: js, cfg: cfg,

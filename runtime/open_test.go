@@ -236,6 +236,13 @@ func TestEnsureLosesNoDataUnasked(t *testing.T) {
 	if got := drift(t, s.b); got != "[]" {
 		t.Fatalf("something was changed: %s", got)
 	}
+	both := fullConfig()
+	both.History, both.Description = 3, "changed too"
+	_, err := kvrt.Ensure(ctx, js, both, bindShop)
+	const want = `history: declared 3, live 10; and beside that: description: declared "changed too", live`
+	if e, ok := errors.AsType[*kvrt.DriftError](err); !ok || len(e.Others) != 1 || !strings.Contains(err.Error(), want) {
+		t.Fatal(err)
+	}
 	if events, err := s.order.History(ctx, orderKey{"a", 1}); err != nil || len(events) != 5 {
 		t.Fatal(events, err)
 	}
@@ -266,6 +273,9 @@ func TestBucketNames(t *testing.T) {
 	s := ensureShop(t, js, shopConfig(), kvrt.WithBucketName("OTHER"))
 	if s.b.Name() != "OTHER" {
 		t.Error(s.b.Name())
+	}
+	if _, err := kvrt.Open(t.Context(), js, shopConfig(), bindShop, kvrt.WithBucketName("")); !errors.Is(err, kvrt.ErrInvalidBucketName) {
+		t.Error(err)
 	}
 }
 
@@ -338,9 +348,138 @@ func TestInterceptorsSeeEveryOperation(t *testing.T) {
 	if _, err := s.order.Count(ctx, orderFilter{}.selection()); err != nil {
 		t.Fatal(err)
 	}
-	want := "[ensure SHOP  true put SHOP order.a.1 true get SHOP order.a.2 false purge SHOP order.a.1 false count SHOP order.*.* true]"
+	long, refused := orderKey{strings.Repeat("x", 2000), 1}, []error{}
+	_, err := s.order.Put(ctx, long, order{})
+	refused = append(refused, err)
+	_, err = s.order.Get(ctx, long)
+	refused = append(refused, err)
+	_, err = s.order.Delete(ctx, long)
+	refused = append(refused, err)
+	_, err = s.order.Modify(ctx, long, nil)
+	refused = append(refused, err)
+	_, _, err = s.order.GetOrCreate(ctx, long, nil)
+	refused = append(refused, err)
+	_, err = s.order.History(ctx, long)
+	refused = append(refused, err)
+	_, err = s.order.GetRevision(ctx, long, 1)
+	refused = append(refused, err)
+	_, err = s.order.Count(ctx, orderFilter{Tenant: &long.Tenant}.selection())
+	refused = append(refused, err)
+	_, err = s.order.Watch(ctx, orderFilter{Tenant: &long.Tenant}.selection())
+	refused = append(refused, err)
+	_, err = s.order.Cache(ctx, orderFilter{Tenant: &long.Tenant}.selection())
+	refused = append(refused, err)
+	for i, err := range refused {
+		if !errors.Is(err, kvrt.ErrInvalidKey) {
+			t.Error(i, err)
+		}
+	}
+	want := "[ensure SHOP  true put SHOP order.a.1 true get SHOP order.a.2 false purge SHOP order.a.1 false count SHOP order.*.* true" +
+		" put SHOP  false get SHOP  false delete SHOP  false modify SHOP  false get or create SHOP  false history SHOP  false" +
+		" get revision SHOP  false count SHOP  false watch SHOP  false cache SHOP  false]"
 	if got := fmt.Sprint(calls); got != want {
 		t.Fatalf("%s\nwant %s", got, want)
+	}
+}
+
+// What an interceptor does not let through, or says went well, is not called done.
+func TestAnInterceptorCannotTakeAnErrorAway(t *testing.T) {
+	ctx := within(t, time.Minute)
+	called := true
+	hide := func(ctx context.Context, call kvrt.Call, next func(context.Context) error) error {
+		if called {
+			_ = next(ctx)
+		}
+		return nil
+	}
+	s := ensureShop(t, kvtest.Start(t), fullConfig(), kvrt.WithInterceptor(hide))
+	if _, err := s.order.Get(ctx, orderKey{"a", 1}); !errors.Is(err, kvrt.ErrNotFound) {
+		t.Error(err)
+	}
+	if _, err := s.order.Update(ctx, orderKey{"a", 1}, order{}, 7); !errors.Is(err, kvrt.ErrConflict) {
+		t.Error(err)
+	}
+	called = false
+	for op, f := range map[string]func() error{
+		"get":    func() error { _, err := s.order.Get(ctx, orderKey{"a", 1}); return err },
+		"put":    func() error { _, err := s.order.Put(ctx, orderKey{"a", 1}, order{}); return err },
+		"watch":  func() error { _, err := s.order.Watch(ctx, orderFilter{}.selection()); return err },
+		"cache":  func() error { _, err := s.order.Cache(ctx, orderFilter{}.selection()); return err },
+		"count":  func() error { _, err := s.order.Count(ctx, orderFilter{}.selection()); return err },
+		"modify": func() error { _, err := s.order.Modify(ctx, orderKey{"a", 1}, nil); return err },
+	} {
+		if e, ok := errors.AsType[*kvrt.Error](f()); !ok || e.Op != op || !strings.Contains(e.Error(), "has not called next") {
+			t.Error(op, e)
+		}
+	}
+}
+
+// The server leaves out a fraction of a second: the entry would end too early.
+func TestAFractionOfASecondOfATimeToLiveIsRoundedUp(t *testing.T) {
+	ctx := within(t, time.Minute)
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, kvrt.BucketConfig{Name: "SHOP", LimitMarkerTTL: time.Minute, KeyTTL: true})
+	stream, err := js.Stream(ctx, "KV_SHOP")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ttl, want := range map[time.Duration]string{
+		time.Second: "1s", time.Second + 1: "2s", 1999 * time.Millisecond: "2s", 2 * time.Second: "2s", 90 * time.Minute: "1h30m0s",
+	} {
+		rev, err := s.order.Put(ctx, orderKey{"a", 1}, order{}, kvrt.TTL(ttl))
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := stream.GetMsg(ctx, rev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := msg.Header.Get("Nats-TTL"); got != want {
+			t.Errorf("%v: %s, want %s", ttl, got, want)
+		}
+	}
+}
+
+// Modify has no option for a time to live: where the schema leaves that to the calls, the entry keeps
+// the one it has.
+func TestModifyKeepsATimeToLiveThatACallGave(t *testing.T) {
+	ctx := within(t, time.Minute)
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, kvrt.BucketConfig{Name: "SHOP", LimitMarkerTTL: time.Minute, KeyTTL: true})
+	stream, err := js.Stream(ctx, "KV_SHOP")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.order.Put(ctx, orderKey{"a", 1}, order{}, kvrt.TTL(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "a", 2, 1)
+	increment := func(e *kvrt.Entry[orderKey, order]) error { e.Value.Total++; return nil }
+	for range 2 { // what Modify wrote keeps it too
+		for id, want := range map[uint64]string{1: "1h0m0s", 2: ""} {
+			e, err := s.order.Modify(ctx, orderKey{"a", id}, increment)
+			if err != nil {
+				t.Fatal(err)
+			}
+			msg, err := stream.GetMsg(ctx, e.Revision)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := msg.Header.Get("Nats-TTL"); got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		}
+	}
+	// A marker's time to live is not one of the next value.
+	if _, err := s.order.Delete(ctx, orderKey{"a", 1}, kvrt.MarkerTTL(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	e, err := s.order.Modify(ctx, orderKey{"a", 1}, increment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if msg, err := stream.GetMsg(ctx, e.Revision); err != nil || msg.Header.Get("Nats-TTL") != "" {
+		t.Fatal(msg, err)
 	}
 }
 
@@ -412,6 +551,39 @@ func TestLinearizableReads(t *testing.T) {
 			}
 		}
 		w.Stop()
+	}
+}
+
+// Without direct gets no answer tells how far its server has got.
+func TestLinearizableReadsNeedDirectGets(t *testing.T) {
+	ctx := within(t, time.Minute)
+	js := kvtest.Start(t)
+	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: "KV_SHOP", Subjects: []string{"$KV.SHOP.>"}, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	cfg := kvrt.BucketConfig{Name: "SHOP", Linearizable: true}
+	s, err := kvrt.Open(ctx, js, cfg, bindShop, kvrt.WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "a", 1, 1)
+	if _, err := kvrt.GetStrong(ctx, s.order, orderKey{"a", 1}, kvrt.Linearizable()); !errors.Is(err, kvrt.ErrUnsupported) {
+		t.Fatal(err)
+	}
+	if _, err := kvrt.GetManyStrong(ctx, s.order, []orderKey{{"a", 1}}, kvrt.Linearizable()); !errors.Is(err, kvrt.ErrUnsupported) {
+		t.Fatal(err)
+	}
+	if e, err := s.order.Get(ctx, orderKey{"a", 1}, kvrt.AtLeast(1)); err != nil || e.Value.Total != 1 {
+		t.Fatal(e, err)
+	}
+	if got := drift(t, s.b); got != "[linearizable: declared true, live false (allow_direct)]" {
+		t.Fatal(got)
+	}
+	s = ensureShop(t, js, cfg)
+	if e, err := kvrt.GetStrong(ctx, s.order, orderKey{"a", 1}, kvrt.Linearizable()); err != nil || e.Value.Total != 1 {
+		t.Fatal(e, err)
 	}
 }
 

@@ -79,7 +79,7 @@ func getEntry[K comparable, V any](ctx context.Context, kv *KV[K, V], key K, o r
 // get reads a key that could be encoded unless invalid says why not, and has its value decoded.
 func (b *Bucket) get(ctx context.Context, key string, invalid error, o readOptions, decode func(rawEntry) error) error {
 	if invalid != nil {
-		return b.wrap("get", "", invalid)
+		return b.refuse(ctx, "get", "", invalid)
 	}
 	return b.do(ctx, "get", key, func(ctx context.Context) error {
 		raw, err := b.latest(ctx, key, o)
@@ -96,9 +96,6 @@ func (b *Bucket) get(ctx context.Context, key string, invalid error, o readOptio
 // latest reads the last message under a key, a marker included, as the options ask.
 func (b *Bucket) latest(ctx context.Context, key string, o readOptions) (rawEntry, error) {
 	if o.linearizable {
-		if err := b.requires("linearizable", 2, 11); err != nil {
-			return rawEntry{}, err
-		}
 		return b.linearizableGet(ctx, key)
 	}
 	own, leader := b.own.floor(key)
@@ -278,7 +275,7 @@ func (kv *KV[K, V]) GetRevision(ctx context.Context, key K, revision uint64) (ev
 func (b *Bucket) getRevision(ctx context.Context, key string, invalid error, revision uint64, decode func(*rawEntry) error) error {
 	const op = "get revision"
 	if invalid != nil {
-		return b.wrap(op, "", invalid)
+		return b.refuse(ctx, op, "", invalid)
 	}
 	return b.do(ctx, op, key, func(ctx context.Context) error {
 		if revision == 0 {

@@ -14,6 +14,9 @@ import (
 // linearizableGet writes a barrier and then asks any replica for the key and the barrier together,
 // until that replica has got as far as the barrier.
 func (b *Bucket) linearizableGet(ctx context.Context, key string) (rawEntry, error) {
+	if err := b.linearizable(); err != nil {
+		return rawEntry{}, err
+	}
 	barrier, err := b.barriers.pass(ctx, b.writeBarrier)
 	if err != nil {
 		return rawEntry{}, fmt.Errorf("the barrier of a linearizable read: %w", err)
@@ -27,6 +30,14 @@ func (b *Bucket) linearizableGet(ctx context.Context, key string) (rawEntry, err
 		return raw, ErrNotFound
 	}
 	return raw, nil
+}
+
+// linearizable returns ErrUnsupported if no answer to a read could tell how far its server has got.
+func (b *Bucket) linearizable() error {
+	if !b.direct {
+		return wrapf(ErrUnsupported, "linearizable reads need a bucket with allow_direct")
+	}
+	return b.requires("linearizable", 2, 11)
 }
 
 // writeBarrier stores a delete marker under the reserved key. One more than needed does no harm, so a

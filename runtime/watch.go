@@ -186,7 +186,7 @@ type watching struct {
 // watch attaches, and goes on in a goroutine.
 func watch(ctx context.Context, b *Bucket, s Selection, opts []WatchOption, out outlet, state *watcherState) error {
 	if s.err != nil {
-		return b.wrap("watch", "", s.err)
+		return b.refuse(ctx, "watch", "", s.err)
 	}
 	ctx, state.cancel = context.WithCancel(ctx)
 	w := &watching{watcherState: state, out: out, b: b, op: "watch", filter: s.pattern}

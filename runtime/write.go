@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -21,7 +22,8 @@ type ttlOption time.Duration
 
 func (d ttlOption) applyTTL(o *writeOptions) { o.ttl, o.ttlGiven = time.Duration(d), true }
 
-// TTL lets the entry expire d after this write, instead of what the schema says. At least a second.
+// TTL lets the entry expire d after this write, instead of what the schema says. At least a second; the
+// server counts whole ones (2.15), so a fraction is rounded up.
 func TTL(d time.Duration) TTLOption { return ttlOption(d) }
 
 // DeleteOption is an option of Delete and Purge.
@@ -32,7 +34,8 @@ func IfRevision(revision uint64) DeleteOption {
 	return func(o *writeOptions) { o.revision, o.guarded = revision, true }
 }
 
-// MarkerTTL lets the marker that a deletion leaves disappear after d, at least a second. It needs a
+// MarkerTTL lets the marker that a deletion leaves disappear after d, at least a second, and like TTL in
+// whole ones. It needs a
 // bucket with limit_marker_ttl and, for Delete, history 1: the marker's end would bring an older
 // value back.
 func MarkerTTL(d time.Duration) DeleteOption {
@@ -70,6 +73,9 @@ func (w *write) setTTL(ttl time.Duration) error {
 	if ttl < time.Second {
 		return wrapf(ErrInvalidOption, "a time to live of %v, below one second", ttl)
 	}
+	if part := ttl % time.Second; part > 0 && ttl < math.MaxInt64-time.Second {
+		ttl += time.Second - part // the server would leave it out, and end the entry too early
+	}
 	w.set(headerTTL, ttl.String())
 	return nil
 }
@@ -92,7 +98,8 @@ func (kv *KV[K, V]) Create(ctx context.Context, key K, value V, opts ...TTLOptio
 	return kv.b.storeAs(ctx, "create", &w, err)
 }
 
-// Update stores value under key if revision is the key's latest one, else ErrConflict.
+// Update stores value under key if revision is the key's latest one, else ErrConflict. The revision of
+// a marker is one that a key can have.
 //
 //go:noinline
 func (kv *KV[K, V]) Update(ctx context.Context, key K, value V, revision uint64, opts ...TTLOption) (uint64, error) {
@@ -140,7 +147,7 @@ func (b *Bucket) storeAs(ctx context.Context, op string, w *write, invalid error
 		invalid = ErrInvalidRevision
 	}
 	if invalid != nil {
-		return 0, b.wrap(op, w.key, invalid)
+		return 0, b.refuse(ctx, op, w.key, invalid)
 	}
 	ctx, cancel := b.withTimeout(ctx)
 	defer cancel()
@@ -152,7 +159,7 @@ func (b *Bucket) storeAs(ctx context.Context, op string, w *write, invalid error
 
 // storeIntercepted is apart, since what its closure holds is allocated.
 func (b *Bucket) storeIntercepted(ctx context.Context, op string, w write) (revision uint64, err error) {
-	err = b.intercept(ctx, Call{op, b.name, w.key}, func(ctx context.Context) error {
+	err = b.intercepted(ctx, op, w.key, func(ctx context.Context) error {
 		revision, err = b.storeOnce(ctx, op, &w)
 		return err
 	})
