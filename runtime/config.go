@@ -207,8 +207,22 @@ func (s *Source) stream(bucket string) streamSource {
 		keys = ">"
 	}
 	// The copy's keys live under the copy's own subjects.
-	out.SubjectTransforms = []streamTransform{{subjectPrefix(s.Bucket) + keys, subjectPrefix(bucket) + keys}}
+	out.SubjectTransforms = []streamTransform{{subjectPrefix(s.Bucket) + keys, subjectPrefix(bucket) + samePlaces(keys)}}
 	return out
+}
+
+// samePlaces is the destination of a transform that leaves keys as they are: what a wildcard has
+// matched has to be named there (ADR-30).
+func samePlaces(keys string) string {
+	tokens := strings.Split(keys, ".")
+	n := 0
+	for i, token := range tokens {
+		if token == "*" {
+			n++
+			tokens[i] = fmt.Sprintf("{{wildcard(%d)}}", n)
+		}
+	}
+	return strings.Join(tokens, ".")
 }
 
 func external(domain, prefix string) *streamExternal {

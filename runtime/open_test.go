@@ -289,8 +289,10 @@ func TestMirrorsAndSources(t *testing.T) {
 		t.Fatal(err)
 	}
 	copies := map[string]kvrt.BucketConfig{
-		"mirror":  {Name: "COPY_M", Mirror: &kvrt.Mirror{Bucket: "SHOP"}},
-		"sources": {Name: "COPY_S", Sources: []kvrt.Source{{Bucket: "SHOP", Filter: "order.>"}}},
+		"mirror":                 {Name: "COPY_M", Mirror: &kvrt.Mirror{Bucket: "SHOP"}},
+		"sources":                {Name: "COPY_S", Sources: []kvrt.Source{{Bucket: "SHOP", Filter: "order.>"}}},
+		"sources with wildcards": {Name: "COPY_W", Sources: []kvrt.Source{{Bucket: "SHOP", Filter: "order.*.*"}}},
+		"sources of one key":     {Name: "COPY_K", Sources: []kvrt.Source{{Bucket: "SHOP", Filter: "order.a.1"}, {Bucket: "SHOP", Filter: "order.*.3"}}},
 	}
 	for name, cfg := range copies {
 		t.Run(name, func(t *testing.T) {
