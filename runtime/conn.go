@@ -84,7 +84,7 @@ func (c *conn) roundTrip(ctx context.Context, msg *nats.Msg, limit time.Duration
 	switch {
 	case errors.Is(err, ErrPermission), errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrMaxPayload),
 		errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionDraining),
-		errors.Is(err, nats.ErrHeadersNotSupported), errors.Is(err, nats.ErrBadSubject):
+		errors.Is(err, nats.ErrHeadersNotSupported), errors.Is(err, nats.ErrBadSubject), unsent(err):
 		return nil, connErr(err)
 	}
 	return nil, &lostError{connErr(err)}
@@ -124,8 +124,7 @@ func (c *conn) read(ctx context.Context, subject string, data []byte) (*nats.Msg
 			}
 			return reply, nil
 		}
-		var lost *lostError
-		if !errors.As(err, &lost) {
+		if _, lost := errors.AsType[*lostError](err); !lost && !unsent(err) {
 			return nil, err
 		}
 		if errors.Is(err, nats.ErrConnectionClosed) || !wait.sleep(ctx) {

@@ -263,6 +263,9 @@ func (c *consumer) next(ctx context.Context) (delivery, error) {
 				return delivery{}, &detachedError{"the connection was lost"}
 			}
 			if err := c.pull(); err != nil {
+				if !c.b.nc.IsClosed() {
+					err = &detachedError{err.Error()}
+				}
 				return delivery{}, err
 			}
 		}

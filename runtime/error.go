@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -310,10 +311,17 @@ func withoutJetStream(err error) bool {
 	return ok && (e.ErrCode == codeNotEnabled || e.ErrCode == codeNotEnabledForAccount)
 }
 
-// passing reports whether err says that there is no leader for now.
+// passing reports whether err says that there is no leader for now, or that the connection broke.
 func passing(err error) bool {
 	e, ok := errors.AsType[*apiError](err)
-	return ok && e.passing() || errors.Is(err, nats.ErrNoResponders)
+	return ok && e.passing() || errors.Is(err, nats.ErrNoResponders) || unsent(err)
+}
+
+// unsent reports whether err is of a message that could not be written to the connection whole, so that
+// the server has not got it: nats.go (1.55, natsWriter.flush) then leaves what is not written.
+func unsent(err error) bool {
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok
 }
 
 // lastSequence returns the revision that a conflict of code 10071 carries in its text,
@@ -331,7 +339,7 @@ func (e *apiError) lastSequence() uint64 {
 func connErr(err error) error {
 	switch {
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrConnectionDraining),
-		errors.Is(err, nats.ErrDisconnected), errors.Is(err, nats.ErrReconnectBufExceeded):
+		errors.Is(err, nats.ErrDisconnected), errors.Is(err, nats.ErrReconnectBufExceeded), unsent(err):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, nats.ErrMaxPayload):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)

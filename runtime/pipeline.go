@@ -179,6 +179,10 @@ func (p *pipeline) publish(slot int) {
 	s.use++
 	reply := p.inbox + "." + strconv.FormatUint(s.use*window+uint64(slot), 36)
 	err := p.b.nc.PublishMsg(&nats.Msg{Subject: p.subject(slot), Reply: reply, Header: s.header, Data: s.data})
+	if unsent(err) {
+		p.again = append(p.again, slot)
+		return
+	}
 	if err != nil {
 		err = connErr(err)
 		p.fail(slot, notWritten, err)

@@ -312,6 +312,7 @@ func (b *Bucket) deliverBy(ctx context.Context, limit time.Duration, send func(c
 			}
 		case lost != nil && !passing(err) && !busy(err):
 			return 0, fmt.Errorf("%w: %w, and then: %w", ErrUnknownOutcome, lost, err)
+		case unsent(err):
 		case lost == nil && !errors.Is(err, nats.ErrNoResponders):
 			return 0, err
 		case lost == nil:
