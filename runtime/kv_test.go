@@ -1,6 +1,7 @@
 package kvrt_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -431,5 +432,61 @@ func TestListingGoesOnAfterAValueThatCannotBeDecoded(t *testing.T) {
 	}
 	if _, err := s.order.Get(ctx, orderKey{"a", 1}); !errors.Is(err, kvrt.ErrDecode) || !errors.As(err, &decode) {
 		t.Fatalf("Get: %v", err)
+	}
+}
+
+// A context without a deadline does not end: neither the time that the caller's function takes nor other
+// attempts count for the default timeout, which is that of each request.
+func TestWithoutADeadlineOnlyRequestsAreLimited(t *testing.T) {
+	const limit = 200 * time.Millisecond
+	plain := kvtest.Start(t)
+	js, err := jetstream.New(plain.Conn(), jetstream.WithDefaultTimeout(limit))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := ensureShop(t, js, kvrt.BucketConfig{Name: "SHOP", Transactions: true})
+	ctx := context.Background()
+	slow := func() { time.Sleep(limit + limit/2) }
+	if _, err := s.counter.Modify(ctx, counterKey{}, func(e *kvrt.Entry[counterKey, int64]) error { slow(); e.Value++; return nil }); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := s.order.GetOrCreate(ctx, orderKey{"a", 1}, func() (order, error) { slow(); return order{}, nil }); err != nil {
+		t.Error(err)
+	}
+	// Others write in between each time, for longer than the timeout.
+	attempts, began := 0, time.Now()
+	if _, err := s.counter.Modify(ctx, counterKey{}, func(e *kvrt.Entry[counterKey, int64]) error {
+		if attempts++; time.Since(began) < 2*limit {
+			if _, err := s.counter.Put(ctx, counterKey{}, e.Value+1); err != nil {
+				return err
+			}
+		}
+		e.Value += 100
+		return nil
+	}); err != nil || attempts < 3 {
+		t.Error(attempts, err)
+	}
+	attempts, began = 0, time.Now()
+	if _, err := kvrt.RunTxn(ctx, s.b, func(tx *kvrt.Txn) error {
+		counter, orders := kvrt.NewTxnKV(tx, s.counter), kvrt.NewTxnKV(tx, s.order)
+		e, err := counter.Get(counterKey{})
+		if err != nil {
+			return err
+		}
+		if attempts++; time.Since(began) < 2*limit {
+			if _, err := s.counter.Put(ctx, counterKey{}, e.Value+1); err != nil {
+				return err
+			}
+		}
+		slow()
+		if err := counter.Put(counterKey{}, e.Value+100); err != nil {
+			return err
+		}
+		return orders.Put(orderKey{"a", 2}, order{})
+	}); err != nil || attempts < 2 {
+		t.Error(attempts, err)
+	}
+	if e, err := s.counter.Get(ctx, counterKey{}); err != nil || e.Value < 200 {
+		t.Error(e, err)
 	}
 }

@@ -46,6 +46,9 @@ func MaxAttempts(n int) AttemptsOption { return maxAttempts(n) }
 // deleted; another error of fn ends Modify and is returned as it is. The entry returned is what fn
 // left, with the new revision (0 after Remove, and when there is none).
 //
+// If ctx has no deadline, each read and each write has the default timeout of the JetStream, and only
+// MaxAttempts limits the attempts.
+//
 // What is stored has the time to live that the schema says (`ttl:`), counted from now. Where that is
 // for the calls to say (`ttl: optional`), it is the one that the entry was last written with.
 //
@@ -139,7 +142,7 @@ func (b *Bucket) modify(ctx context.Context, key string, invalid error, opts []M
 	for _, opt := range opts {
 		opt.applyModify(&o)
 	}
-	err = b.do(ctx, "modify", key, func(ctx context.Context) error {
+	err = b.doUntimed(ctx, "modify", key, func(ctx context.Context) error {
 		m, err = b.modifyUntil(ctx, key, o, decide)
 		return err
 	})
@@ -152,7 +155,7 @@ func (b *Bucket) modifyUntil(ctx context.Context, key string, o modifyOptions, d
 		return b.latest(ctx, key, readOptions{})
 	}, false
 	for attempts, wait := 0, (backoff{}); ; {
-		raw, err := read(ctx, key)
+		raw, err := b.timedRead(ctx, key, read)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return modified{}, err
 		}
@@ -169,7 +172,7 @@ func (b *Bucket) modifyUntil(ctx context.Context, key string, o modifyOptions, d
 		if raw.ttl != "" && b.cfg.KeyTTL && raw.exists() && !decision.removed && w.header[headerTTL] == nil {
 			w.set(headerTTL, raw.ttl) // else the new value would stay for ever
 		}
-		revision, err := b.store(ctx, w)
+		revision, err := b.timedStore(ctx, w)
 		if err == nil {
 			return modified{true, decision.removed, revision}, nil
 		}
@@ -187,6 +190,21 @@ func (b *Bucket) modifyUntil(ctx context.Context, key string, o modifyOptions, d
 			return b.leaderGetFrom(ctx, key, latestOf(err))
 		}, true
 	}
+}
+
+// timedRead gives a read within a longer operation the default timeout, if ctx has no deadline: the time
+// that the caller's function takes does not count, nor do other attempts.
+func (b *Bucket) timedRead(ctx context.Context, key string, read func(context.Context, string) (rawEntry, error)) (rawEntry, error) {
+	ctx, cancel := b.withTimeout(ctx)
+	defer cancel()
+	return read(ctx, key)
+}
+
+// timedStore is timedRead for a write.
+func (b *Bucket) timedStore(ctx context.Context, w *write) (uint64, error) {
+	ctx, cancel := b.withTimeout(ctx)
+	defer cancel()
+	return b.store(ctx, w)
 }
 
 // GetOrCreate returns the entry under key, or stores what fn returns if there is none; created tells
@@ -221,10 +239,12 @@ func (b *Bucket) getOrCreate(ctx context.Context, key string, invalid error, dec
 	if invalid != nil {
 		return 0, b.refuse(ctx, op, "", invalid)
 	}
-	err = b.do(ctx, op, key, func(ctx context.Context) error {
+	err = b.doUntimed(ctx, op, key, func(ctx context.Context) error {
 		var w *write
 		for wait, floor := (backoff{}), uint64(0); ; {
-			raw, err := b.leaderGetFrom(ctx, key, floor)
+			raw, err := b.timedRead(ctx, key, func(ctx context.Context, key string) (rawEntry, error) {
+				return b.leaderGetFrom(ctx, key, floor)
+			})
 			if err == nil && raw.op == Put {
 				return decode(&raw)
 			}
@@ -239,7 +259,7 @@ func (b *Bucket) getOrCreate(ctx context.Context, key string, invalid error, dec
 				w = &made
 			}
 			w.guarded, w.expect = true, raw.revision
-			revision, err = b.store(ctx, w)
+			revision, err = b.timedStore(ctx, w)
 			if !errors.Is(err, ErrConflict) {
 				return err
 			}

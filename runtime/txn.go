@@ -28,7 +28,8 @@ type txnOptions struct{ attempts int }
 // the function has returned, every call is ErrTxnEnded.
 type Txn struct {
 	b      *Bucket
-	ctx    context.Context // of the call that the attempt is part of, which ends before it
+	call   context.Context // of the call that the attempt is part of, which ends before it
+	ctx    context.Context // of the step that is under way, see begin
 	leader bool            // an earlier attempt was in conflict: what it met is read by the leader's word
 
 	mu      sync.Mutex
@@ -65,16 +66,17 @@ var errChanged = errors.New("what was read has changed")
 // see such a state, so it should have no effect but through the transaction, and must not loop
 // or panic on what cannot be. A read that got no answer ends the transaction, whatever fn returns.
 //
-// Other errors are ErrContention, after MaxAttempts or when ctx ends (or, without a deadline, the
-// default timeout of the JetStream); ErrTooLarge for more than 1,000 keys; ErrUnknownOutcome if the
-// answer to the commit got lost and every key it wrote has been written again since; and ErrPermission:
-// beside the keys that it writes, a transaction that reads others too writes the reserved key =kvgen.
+// Other errors are ErrContention, after MaxAttempts or when ctx ends; ErrTooLarge for more than 1,000
+// keys; ErrUnknownOutcome if the answer to the commit got lost and every key it wrote has been written
+// again since; and ErrPermission: beside the keys that it writes, a transaction that reads others too
+// writes the reserved key =kvgen. If ctx has no deadline, each read and each commit has the default
+// timeout of the JetStream, and only MaxAttempts limits the attempts.
 func RunTxn(ctx context.Context, b *Bucket, fn func(*Txn) error, opts ...TxnOption) (revision uint64, err error) {
 	var o txnOptions
 	for _, opt := range opts {
 		opt.applyTxn(&o)
 	}
-	err = b.do(ctx, "txn", "", func(ctx context.Context) error {
+	err = b.doUntimed(ctx, "txn", "", func(ctx context.Context) error {
 		revision, err = b.transact(ctx, fn, o)
 		return err
 	})
@@ -83,7 +85,7 @@ func RunTxn(ctx context.Context, b *Bucket, fn func(*Txn) error, opts ...TxnOpti
 
 func (b *Bucket) transact(ctx context.Context, fn func(*Txn) error, o txnOptions) (uint64, error) {
 	for attempts, wait := 1, (backoff{}); ; attempts++ {
-		tx := &Txn{b: b, ctx: ctx, leader: attempts > 1, reads: map[string]rawEntry{}, writes: map[string]*pending{}, touched: map[string]struct{}{}}
+		tx := &Txn{b: b, call: ctx, leader: attempts > 1, reads: map[string]rawEntry{}, writes: map[string]*pending{}, touched: map[string]struct{}{}}
 		revision, err := tx.attempt(fn)
 		stale, ok := err.(*staleError) // as it is: an error of fn may wrap anything
 		if !ok {
@@ -100,7 +102,8 @@ func (b *Bucket) transact(ctx context.Context, fn func(*Txn) error, o txnOptions
 
 // attempt runs fn once, and commits.
 func (tx *Txn) attempt(fn func(*Txn) error) (uint64, error) {
-	err := tx.call(fn)
+	err := tx.run(fn)
+	defer tx.begin()()
 	switch {
 	case tx.failed != nil && err != nil:
 		return 0, callerError{err}
@@ -120,8 +123,15 @@ func (tx *Txn) attempt(fn func(*Txn) error) (uint64, error) {
 	return 0, callerError{err}
 }
 
-// call lets fn use the transaction for as long as it runs.
-func (tx *Txn) call(fn func(*Txn) error) error {
+// begin gives a step of the attempt, a call of the function's or the end, the default timeout, if the
+// call has no deadline. The time that the function takes does not count, nor do other attempts.
+func (tx *Txn) begin() (end context.CancelFunc) {
+	tx.ctx, end = tx.b.withTimeout(tx.call)
+	return end
+}
+
+// run lets fn use the transaction for as long as it runs.
+func (tx *Txn) run(fn func(*Txn) error) error {
 	defer func() {
 		tx.mu.Lock()
 		tx.ended = true

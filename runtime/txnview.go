@@ -26,7 +26,9 @@ func (tx *Txn) do(op, key string, invalid error, f func() error) error {
 	case tx.failed != nil:
 		err = tx.failed
 	case err == nil:
+		end := tx.begin()
 		err = f()
+		end()
 	}
 	return tx.b.wrap(op, key, err)
 }
