@@ -215,6 +215,7 @@ const (
 	codeMessageTTLInvalid      = 10165
 	codeMessageTTLDisabled     = 10166
 	codeWrongLastSequenceConst = 10164 // R3 answers either of the two
+	codeRollupFailed           = 10111 // the stream does not allow it
 	codeBatchDisabled          = 10174
 	codeBatchIncomplete        = 10176
 	codeRequiredAPILevel       = 10185
@@ -252,6 +253,8 @@ func (e *apiError) advice() string {
 		}
 	case codeMessageTTLDisabled:
 		return "the bucket needs limit_marker_ttl"
+	case codeRollupFailed:
+		return "the bucket needs allow_rollup_hdrs, or Delete in the place of Purge"
 	}
 	return ""
 }
@@ -278,7 +281,7 @@ func (e *apiError) Unwrap() error {
 			return ErrBucketFull
 		}
 		return ErrUnavailable
-	case codeMessageTTLDisabled, codeMessageTTLInvalid, codeRequiredAPILevel, codeBatchDisabled:
+	case codeMessageTTLDisabled, codeMessageTTLInvalid, codeRequiredAPILevel, codeBatchDisabled, codeRollupFailed:
 		return ErrUnsupported
 	}
 	if e.Code == 503 || e.elsewhere() {

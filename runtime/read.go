@@ -101,7 +101,7 @@ func (b *Bucket) latest(ctx context.Context, key string, o readOptions) (rawEntr
 	own, leader := b.own.floor(key)
 	switch {
 	case o.atLeast > 0:
-		return b.atLeastGet(ctx, key, max(o.atLeast, own))
+		return b.atLeastGet(ctx, key, o.atLeast)
 	case leader:
 		return b.leaderGet(ctx, key)
 	}
@@ -121,8 +121,10 @@ func (b *Bucket) latest(ctx context.Context, key string, o readOptions) (rawEntr
 // directTries is how many answers of replicas are taken before the leader is asked.
 const directTries = 2
 
-// atLeastGet reads what is not older than a revision of the bucket.
-func (b *Bucket) atLeastGet(ctx context.Context, key string, revision uint64) (rawEntry, error) {
+// atLeastGet reads what is not older than a revision of the bucket, nor than what this handle wrote.
+func (b *Bucket) atLeastGet(ctx context.Context, key string, asked uint64) (rawEntry, error) {
+	own, _ := b.own.floor(key)
+	revision := max(asked, own)
 	if b.direct {
 		raw, err := b.directGet(ctx, key)
 		if raw.revision >= revision || err != nil && !errors.Is(err, ErrNotFound) {
@@ -145,6 +147,11 @@ func (b *Bucket) atLeastGet(ctx context.Context, key string, revision uint64) (r
 		raw, reached, err := b.leaderGetAt(ctx, key, revision)
 		if reached || err != nil && !errors.Is(err, ErrNotFound) {
 			return raw, err
+		}
+		if own > asked {
+			b.doubt(ctx)
+			own, _ = b.own.floor(key)
+			revision = max(asked, own)
 		}
 		if !wait.sleep(ctx) {
 			return rawEntry{}, fmt.Errorf("%w: the bucket has not reached revision %d: %w", ErrUnavailable, revision, ctx.Err())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -148,9 +149,37 @@ func TestOwnWritesOfABucketCreatedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	there := ensureShop(t, js, shopConfig())
+	first := put(t, there, "a", 1, 100)
+	if e, err := s.order.Get(ctx, orderKey{"a", 1}, kvrt.AtLeast(first)); err != nil || e.Value.Total != 100 {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	for i := range int64(5) {
+		put(t, s, "a", 1, i)
+	}
+	if err := js.DeleteKeyValue(ctx, "SHOP"); err != nil {
+		t.Fatal(err)
+	}
+	there = ensureShop(t, js, shopConfig())
 	put(t, there, "a", 1, 100)
 	if e, err := s.order.Get(ctx, orderKey{"a", 1}); err != nil || e.Value.Total != 100 {
 		t.Fatalf("%+v, %v", e, err)
+	}
+}
+
+// Another one has made the bucket, without what Purge needs.
+func TestAPurgeThatTheBucketDoesNotAllow(t *testing.T) {
+	ctx := within(t, time.Minute)
+	js := kvtest.Start(t)
+	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "KV_SHOP", Subjects: []string{"$KV.SHOP.>"}, MaxMsgsPerSubject: 1, AllowDirect: true}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := kvrt.Open(ctx, js, shopConfig(), bindShop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "a", 1, 1)
+	if _, err := s.order.Purge(ctx, orderKey{"a", 1}); !errors.Is(err, kvrt.ErrUnsupported) || !strings.Contains(err.Error(), "allow_rollup_hdrs") {
+		t.Fatal(err)
 	}
 }
 
