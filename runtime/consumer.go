@@ -84,6 +84,7 @@ type consumer struct {
 	received    uint64    // consumer sequence of the last message
 	position    uint64    // stream sequence of the last message or heartbeat
 	outstanding int       // messages asked for and not received
+	questions   int       // whether the copy is complete
 }
 
 // delivery is a message, or a heartbeat if msg is nil.
@@ -368,15 +369,14 @@ func (c *consumer) control(status string, msg *nats.Msg) (d delivery, ok bool, e
 	}
 }
 
-// complete reports whether an initial copy ends with d: the consumer is at the end of what its server
-// has, and that server has all that the leader had when the consumer was attached. Being past that
-// point is not enough while more is to come: a key may have moved on by being written again. A
-// heartbeat says that nothing is to come for now.
-func (c *consumer) complete(d *delivery) bool {
-	if d.msg == nil {
-		return d.sequence >= c.last
-	}
-	return d.pending == 0 && (c.trusted || d.sequence >= c.last)
+// complete reports whether an initial copy ends with d, by a heartbeat: the consumer was at the end of
+// what its server had, and that server had all that the leader had when the consumer was attached. Being
+// past that point is not enough while more is to come: a key may have moved on by being written again.
+func (c *consumer) complete(d *delivery) bool { return d.msg == nil && d.sequence >= c.last }
+
+// seemsComplete reports the same of a message, which does not tell exactly: see confirm.
+func (c *consumer) seemsComplete(d *delivery) bool {
+	return d.msg != nil && d.pending == 0 && (c.trusted || d.sequence >= c.last)
 }
 
 // completeAtOnce is complete before the first delivery.

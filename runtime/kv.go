@@ -58,6 +58,7 @@ const (
 	headerSubject   = "Nats-Subject"
 	headerTime      = "Nats-Time-Stamp"
 	headerStatus    = "Status"
+	headerPending   = "Nats-Num-Pending"
 	headerExpected  = "Nats-Expected-Last-Subject-Sequence"
 	headerRollup    = "Nats-Rollup"
 	headerTTL       = "Nats-TTL"
@@ -185,7 +186,8 @@ type msgGet struct {
 	LastBySubject string   `json:"last_by_subj,omitempty"`
 	NextBySubject string   `json:"next_by_subj,omitempty"`
 	MultiLast     []string `json:"multi_last,omitempty"`
-	MaxBytes      int      `json:"max_bytes,omitempty"` // of the answer to MultiLast
+	Batch         int      `json:"batch,omitempty"`     // messages of the answer to NextBySubject (2.11)
+	MaxBytes      int      `json:"max_bytes,omitempty"` // of an answer of several messages
 }
 
 // pubAck is the answer to a publish.

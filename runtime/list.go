@@ -211,20 +211,36 @@ func (c *consumer) scan(ctx context.Context, position *uint64, visit func(*rawEn
 		return true, nil
 	}
 	raw := new(rawEntry) // of all messages: visit does not keep it
+	take := func(d *delivery) bool {
+		if d.msg == nil || d.sequence <= *position {
+			return true
+		}
+		*position = d.sequence
+		var ok bool
+		*raw, ok = c.entry(d)
+		return !ok || visit(raw)
+	}
 	for {
 		d, err := c.next(ctx)
 		if err != nil {
 			return false, err
 		}
-		if d.msg != nil && d.sequence > *position {
-			*position = d.sequence
-			var ok bool
-			if *raw, ok = c.entry(&d); ok && !visit(raw) {
+		if !take(&d) || c.complete(&d) {
+			return true, nil
+		}
+		if c.seemsComplete(&d) {
+			rest, complete, err := c.confirm(ctx)
+			if err != nil {
+				return false, err
+			}
+			for i := range rest {
+				if !take(&rest[i]) {
+					return true, nil
+				}
+			}
+			if complete {
 				return true, nil
 			}
-		}
-		if c.complete(&d) {
-			return true, nil
 		}
 	}
 }

@@ -115,17 +115,48 @@ func (b *Bucket) multiGetPart(ctx context.Context, keys []string, maxBytes int) 
 }
 
 func (b *Bucket) multiGetOnce(ctx context.Context, request []byte, limit time.Duration) (entries map[string]rawEntry, upTo uint64, more bool, err error) {
-	if err := b.waitConnected(ctx); err != nil {
+	entries = map[string]rawEntry{}
+	end, err := b.directGets(ctx, request, limit, func(msg *nats.Msg) error {
+		key, ok := strings.CutPrefix(msg.Header.Get(headerSubject), b.stored)
+		if !ok {
+			return nil
+		}
+		raw, err := parseGet(key, msg)
+		entries[key] = raw
+		return err
+	})
+	if err != nil {
 		return nil, 0, false, err
+	}
+	switch status := end.Get(headerStatus); status {
+	case "204":
+		upTo, err = parseUint(end.Get("Nats-UpTo-Sequence"))
+		pending := end.Get(headerPending)
+		return entries, upTo, pending != "" && pending != "0", err
+	case "404":
+		return nil, 0, false, nil
+	case "408": // "Empty Request": it does not know the field
+		return nil, 0, false, wrapf(ErrUnsupported, "reading several keys together needs a server of 2.11")
+	case "413":
+		return nil, 0, false, errTooMany
+	default:
+		return nil, 0, false, fmt.Errorf("unexpected answer to a multi get: %s %s", status, end.Get("Description"))
+	}
+}
+
+// directGets sends a direct get that has several messages as answer, and returns the headers of the one
+// that ends it.
+func (b *Bucket) directGets(ctx context.Context, request []byte, limit time.Duration, visit func(*nats.Msg) error) (end nats.Header, err error) {
+	if err := b.waitConnected(ctx); err != nil {
+		return nil, err
 	}
 	subject := b.api + "DIRECT.GET." + b.stream
 	inbox := b.nc.NewInbox()
 	sub, err := b.nc.SubscribeSync(inbox)
 	if err != nil {
-		return nil, 0, false, connErr(err)
+		return nil, connErr(err)
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // the subscription is ours alone
-	entries = map[string]rawEntry{}
 	g := b.watchRequest(ctx, subject, limit)
 	err = b.nc.PublishRequest(subject, inbox, request)
 	for err == nil {
@@ -133,36 +164,18 @@ func (b *Bucket) multiGetOnce(ctx context.Context, request []byte, limit time.Du
 		if msg, err = sub.NextMsgWithContext(g); err != nil {
 			break
 		}
-		switch status := msg.Header.Get(headerStatus); status {
-		case "":
-			key, ok := strings.CutPrefix(msg.Header.Get(headerSubject), b.stored)
-			if !ok {
-				continue
-			}
-			raw, err := parseGet(key, msg)
-			if err != nil {
-				return nil, 0, false, g.stop(err)
-			}
-			entries[key] = raw
-		case "204":
-			upTo, err = parseUint(msg.Header.Get("Nats-UpTo-Sequence"))
-			pending := msg.Header.Get("Nats-Num-Pending")
-			return entries, upTo, pending != "" && pending != "0", g.stop(err)
-		case "404":
-			return nil, 0, false, g.stop(nil)
-		case "408": // "Empty Request": it does not know the field
-			return nil, 0, false, g.stop(wrapf(ErrUnsupported, "reading several keys together needs a server of 2.11"))
-		case "413":
-			return nil, 0, false, g.stop(errTooMany)
-		default:
-			return nil, 0, false, g.stop(fmt.Errorf("unexpected answer to a multi get: %s %s", status, msg.Header.Get("Description")))
+		if msg.Header.Get(headerStatus) != "" {
+			return msg.Header, g.stop(nil)
+		}
+		if err := visit(msg); err != nil {
+			return nil, g.stop(err)
 		}
 	}
 	switch err = g.stop(err); {
 	case errors.Is(err, ErrPermission):
-		return nil, 0, false, err
+		return nil, err
 	case errors.Is(err, nats.ErrNoResponders):
-		return nil, 0, false, connErr(err)
+		return nil, connErr(err)
 	}
-	return nil, 0, false, &lostError{connErr(err)}
+	return nil, &lostError{connErr(err)}
 }

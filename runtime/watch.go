@@ -365,15 +365,33 @@ func (w *watching) deliver(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if d.sequence > w.at.sequence {
-			w.at.sequence = d.sequence
-			if !w.event(ctx, &d) {
-				return nil
-			}
+		if !w.take(ctx, &d) {
+			return nil
 		}
 		complete = complete || w.c.complete(&d)
+		if !complete && !w.synced && w.c.seemsComplete(&d) {
+			rest, confirmed, err := w.c.confirm(ctx)
+			if err != nil {
+				return err
+			}
+			for i := range rest {
+				if !w.take(ctx, &rest[i]) {
+					return nil
+				}
+			}
+			complete = confirmed
+		}
 		latest = (d.msg == nil || d.pending == 0) && w.c.idle() // or more came while the event was taken in
 	}
+}
+
+// take takes in what is behind the position. It reports false when ctx ends.
+func (w *watching) take(ctx context.Context, d *delivery) bool {
+	if d.sequence <= w.at.sequence {
+		return true
+	}
+	w.at.sequence = d.sequence
+	return w.event(ctx, d)
 }
 
 // event delivers a message, or moves the position past what is none. It reports false when ctx ends.

@@ -1,0 +1,89 @@
+// The end of a copy, of a listing or of a watch. What a message says is still to come does not tell: in
+// a key that is written again meanwhile, the server (2.15) takes away the old message at once and counts
+// the new one a moment later. The key is missing then from what looks complete.
+//
+// A copy is complete as of a moment at which nothing that it selects lies behind its position: all that
+// is there at that moment was there when it was passed. A heartbeat says so, but takes a millisecond, and
+// does not come while messages do.
+
+package kvrt
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	tailAfter = 2       // questions whether the copy is complete, before the rest is fetched at once
+	tailBatch = 4096    // messages that are fetched
+	tailBytes = 4 << 20 // and their bytes, at least one message
+)
+
+// confirm finds out whether a copy is complete that seems to be. rest are messages that are still to be
+// visited, in order, with which it is if complete says so; the consumer may deliver them too.
+func (c *consumer) confirm(ctx context.Context) (rest []delivery, complete bool, err error) {
+	ctx, cancel := c.b.withTimeout(ctx)
+	defer cancel()
+	c.questions++
+	complete, err = c.nothingBehind(ctx)
+	if err == nil && !complete && c.questions > tailAfter {
+		rest, complete, err = c.tail(ctx)
+	}
+	if err != nil && ctx.Err() == nil && !c.b.nc.IsClosed() {
+		err = &detachedError{"the end of the copy: " + err.Error()}
+	}
+	return rest, complete, err
+}
+
+// nothingBehind asks the stream's leader whether anything selected follows the position; without
+// permission for that, whether anything at all does.
+func (c *consumer) nothingBehind(ctx context.Context) (bool, error) {
+	if !c.b.noLeaderReads.Load() {
+		_, err := c.b.storedGet(ctx, "", msgGet{Sequence: c.position + 1, NextBySubject: c.filter})
+		if errors.Is(err, ErrNotFound) {
+			return true, nil
+		}
+		if !errors.Is(err, ErrPermission) {
+			return false, err
+		}
+		c.b.noLeaderReads.Store(true)
+	}
+	info, err := c.b.info(ctx)
+	return err == nil && c.position >= info.State.LastSeq, err
+}
+
+// tail fetches what follows the position with one request. The server reads it without letting anyone
+// write in between, or counts what was written (2.11 to 2.15), so with nothing left the copy is complete:
+// if the replica that answered is not behind the one that the consumer runs on. That is known if it had
+// something that is as new as the leader's last message was before.
+func (c *consumer) tail(ctx context.Context) (rest []delivery, complete bool, err error) {
+	if !c.b.direct || c.b.noMultiGets.Load() || c.b.requires("", 2, 11) != nil {
+		return nil, false, nil
+	}
+	info, err := c.b.info(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	request, err := json.Marshal(msgGet{Sequence: c.position + 1, NextBySubject: c.filter, Batch: tailBatch, MaxBytes: tailBytes})
+	if err != nil {
+		return nil, false, err
+	}
+	end, err := c.b.directGets(ctx, request, firstAttempt, func(msg *nats.Msg) error {
+		raw, err := parseGet("", msg)
+		msg.Subject = msg.Header.Get(headerSubject)
+		rest = append(rest, delivery{msg: msg, sequence: raw.revision, created: raw.created})
+		return err
+	})
+	if errors.Is(err, ErrPermission) {
+		c.b.noMultiGets.Store(true)
+	}
+	if err != nil || len(rest) == 0 || end.Get(headerStatus) != "204" {
+		return nil, false, nil // the consumer goes on
+	}
+	last := rest[len(rest)-1].sequence
+	c.position = max(c.position, last)
+	return rest, end.Get(headerPending) == "0" && last >= info.State.LastSeq, nil
+}
