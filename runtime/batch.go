@@ -124,8 +124,19 @@ func (c *commits) publish(ctx context.Context, limit time.Duration) (uint64, err
 
 	g := b.watchRequest(ctx, commit.Subject, limit, denials...)
 	for _, msg := range msgs {
-		if err := b.nc.PublishMsg(msg); err != nil {
-			return 0, connErr(g.stop(err)) // the batch is not complete
+		err := errBroken // a batch may be larger than the reconnect buffer, where it has no business
+		if g.connected() {
+			err = b.nc.PublishMsg(msg)
+		}
+		if err == nil {
+			continue
+		}
+		// The batch is not complete.
+		switch stopped := g.stop(err); {
+		case errors.Is(stopped, errConnectionLost), errors.Is(stopped, nats.ErrReconnectBufExceeded):
+			return 0, connErr(errBroken)
+		default:
+			return 0, connErr(stopped)
 		}
 	}
 	revision, err := c.answer(g, commit.Reply)

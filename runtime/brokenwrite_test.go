@@ -120,6 +120,44 @@ func TestAConnectionThatBreaksWhileItIsWrittenTo(t *testing.T) {
 	}
 }
 
+// A transaction that is larger than the reconnect buffer, while its connection is down for a while.
+func TestALargeTransactionDuringAnOutage(t *testing.T) {
+	ctx := within(t, time.Minute)
+	srv := kvtest.StartServer(t)
+	p := startProxy(t, srv)
+	s := ensureShop(t, p.connect(t), kvrt.BucketConfig{Name: "SHOP", Transactions: true})
+	blob := kvrt.NewKV(s.b, kvrt.KeySpec[orderKey, []byte]{Encode: orderKey.Encode, Parse: parseOrderKey, Codec: kvrt.Raw[[]byte]()})
+	value := bytes.Repeat([]byte("x"), 900_000)
+	for i := range 6 {
+		attempts := 0
+		_, err := kvrt.RunTxn(ctx, s.b, func(tx *kvrt.Txn) error {
+			attempts++
+			for id := range uint64(14) {
+				if err := kvrt.NewTxnKV(tx, blob).Put(orderKey{"t", id}, append([]byte{byte(i)}, value...)); err != nil {
+					return err
+				}
+			}
+			if attempts == 1 {
+				go func() {
+					time.Sleep(time.Duration(i) * 3 * time.Millisecond)
+					p.setDown(true)
+					time.Sleep(100 * time.Millisecond)
+					p.setDown(false)
+				}()
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+		for js := s.b; ; {
+			if _, err := js.Status(ctx); err == nil {
+				break
+			}
+		}
+	}
+}
+
 // Without a connection again, what could not be written is unavailable, and nothing was written.
 func TestAConnectionThatBreaksForGood(t *testing.T) {
 	srv := kvtest.StartServer(t)

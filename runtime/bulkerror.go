@@ -34,7 +34,19 @@ func (e *BulkError[K]) ErrorOf(key K) error { return e.of[key] }
 func (e *BulkError[K]) Error() string {
 	return bulkText(e.Op, e.Bucket, [...]int{
 		notWritten: len(e.NotWritten), unknown: len(e.Unknown), invalid: len(e.Invalid), undecodable: len(e.Undecodable),
-	}, e.Unwrap())
+	}, e.first(), len(e.errs))
+}
+
+// first is the error that tells most: why the operation ended, or else that of the first key.
+func (e *BulkError[K]) first() error {
+	err := e.Cause
+	if err == nil && len(e.errs) > 0 {
+		err = e.errs[0]
+	}
+	if of, ok := err.(*Error); ok && of.Key == "" {
+		return of.Err // the rest has been said
+	}
+	return err
 }
 
 // Unwrap returns Cause, if there is one, and the errors of the keys.
@@ -56,7 +68,7 @@ const (
 	bulkKinds
 )
 
-func bulkText(op, bucket string, counts [bulkKinds]int, errs []error) string {
+func bulkText(op, bucket string, counts [bulkKinds]int, first error, keys int) string {
 	var parts []string
 	for kind, name := range [...]string{"not written", "unknown", "invalid", "undecodable"} {
 		if counts[kind] > 0 {
@@ -67,11 +79,11 @@ func bulkText(op, bucket string, counts [bulkKinds]int, errs []error) string {
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
 	}
-	if len(errs) > 0 {
-		text += ": " + errs[0].Error()
-		if len(errs) > 1 {
-			text += fmt.Sprintf(" (and %d more)", len(errs)-1)
-		}
+	if first != nil {
+		text += ": " + first.Error()
+	}
+	if keys > 1 {
+		text += fmt.Sprintf(" (and %d more)", keys-1)
 	}
 	return text
 }

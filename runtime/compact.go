@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,9 @@ const (
 	compactChunk   = 256 // markers between two looks at the bucket's identity
 	compactWorkers = 16  // purges under way at a time
 )
+
+// compactPass is how many markers are looked for at a time, some 10 MB of them. Tests have fewer.
+var compactPass = 100_000
 
 // Compact removes the markers of keys that were deleted, purged or have expired, with the older
 // revisions of these keys. A value written since stays, however soon: each purge is bounded by the
@@ -58,35 +62,28 @@ func (b *Bucket) compact(ctx context.Context, o compactOptions) error {
 		now = time.Now()
 	}
 	limit := now.Add(-o.keep)
-	var (
-		chunk  []rawEntry
-		purged int
-		failed error
-	)
-	flush := func() bool {
-		if failed == nil && len(chunk) > 0 {
-			failed = b.purgeMarkers(ctx, before.incarnation(), chunk)
-			if failed == nil {
-				purged += len(chunk)
+	for purged := 0; ; {
+		// Purges beside a consumer that is open take the server (2.15) fifteen times as long.
+		var markers []rawEntry
+		err := b.scan(ctx, ">", startPolicy{latest: true}, true, nil, func(raw *rawEntry) bool {
+			if raw.op != Put && (o.keep <= 0 || !raw.created.After(limit)) {
+				markers = append(markers, rawEntry{key: raw.key, revision: raw.revision})
 			}
-			chunk = chunk[:0]
+			return len(markers) < compactPass
+		})
+		if err != nil {
+			return err
 		}
-		return failed == nil
-	}
-	err = b.scan(ctx, ">", startPolicy{latest: true}, true, nil, func(raw *rawEntry) bool {
-		if raw.op == Put || o.keep > 0 && raw.created.After(limit) {
-			return true
+		for chunk := range slices.Chunk(markers, compactChunk) {
+			if err := b.purgeMarkers(ctx, before.incarnation(), chunk); err != nil {
+				return fmt.Errorf("%w: after %d markers: %w", ErrIncomplete, purged, err)
+			}
+			purged += len(chunk)
 		}
-		chunk = append(chunk, rawEntry{key: raw.key, revision: raw.revision})
-		return len(chunk) < compactChunk || flush()
-	})
-	if err != nil {
-		return err
+		if len(markers) < compactPass {
+			return nil
+		}
 	}
-	if !flush() {
-		return fmt.Errorf("%w: after %d markers: %w", ErrIncomplete, purged, failed)
-	}
-	return nil
 }
 
 // timedInfo is info with the default timeout, for operations that have none of their own.

@@ -198,6 +198,7 @@ const (
 	codeNotAssigned            = 10007
 	codeNotLeader              = 10009
 	codeInsufficientResources  = 10023
+	codeMaximumConsumers       = 10026 // of the stream or the account
 	codeMessageNotFound        = 10037
 	codeNotEnabledForAccount   = 10039
 	codeStorageExceeded        = 10047
@@ -247,6 +248,8 @@ func (e *apiError) advice() string {
 		return "enable JetStream for the account, or connect as a user of one that has it"
 	case codeAccountResources, codeInsufficientResources, codeStorageExceeded:
 		return "raise the limits of the account or the server"
+	case codeMaximumConsumers:
+		return "raise max_consumers of the bucket's stream or the account, or watch and list less at the same time"
 	case codeMaxBytesExceeded, codeStoreFailed:
 		if e.Unwrap() == ErrBucketFull {
 			return "raise max_bytes, or Compact the bucket, since markers of deleted keys take room"
@@ -284,7 +287,7 @@ func (e *apiError) Unwrap() error {
 	case codeMessageTTLDisabled, codeMessageTTLInvalid, codeRequiredAPILevel, codeBatchDisabled, codeRollupFailed:
 		return ErrUnsupported
 	}
-	if e.Code == 503 || e.elsewhere() {
+	if e.Code == 503 || e.ErrCode == codeMaximumConsumers || e.elsewhere() {
 		return ErrUnavailable
 	}
 	return nil
@@ -324,8 +327,10 @@ func passing(err error) bool {
 // the server has not got it: nats.go (1.55, natsWriter.flush) then leaves what is not written.
 func unsent(err error) bool {
 	_, ok := errors.AsType[*net.OpError](err)
-	return ok
+	return ok || errors.Is(err, errBroken)
 }
+
+var errBroken = errors.New("the connection broke while it was written")
 
 // lastSequence returns the revision that a conflict of code 10071 carries in its text,
 // "wrong last sequence: 12", or 0.

@@ -18,6 +18,13 @@ func (o OwnWrites) BucketIsAnother()                { o.o.confirm(2) }
 // RemembersWrites gives the handle room for 2*half of its own writes.
 func (b *Bucket) RemembersWrites(half int) { b.own.half = half }
 
+// CompactPass has Compact look for fewer markers at a time.
+func CompactPass(n int) (restore func()) {
+	before := compactPass
+	compactPass = n
+	return func() { compactPass = before }
+}
+
 // Barriers shows to the tests how linearizable reads share barriers.
 type Barriers struct{ b barriers }
 

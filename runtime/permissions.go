@@ -42,18 +42,30 @@
 //	    $JS.API.CONSUMER.MSG.NEXT.KV_BUCKET.*
 //	    ($JS.API.CONSUMER.DELETE.KV_BUCKET.*)
 //	        without it, the server keeps the consumer for a minute
+//	    ($JS.API.STREAM.MSG.GET.KV_BUCKET)
+//	        without it, beside busy writers, the end of a listing or first copy is found later
+//	    ($JS.API.DIRECT.GET.KV_BUCKET)
+//	        without it, beside busy writers, the end of a listing or first copy is found later
 //	Keys, List, Count, Watch, Cache
 //	    $JS.API.STREAM.INFO.KV_BUCKET
 //	    $JS.API.CONSUMER.CREATE.KV_BUCKET.*.$KV.BUCKET.FILTER
 //	    $JS.API.CONSUMER.MSG.NEXT.KV_BUCKET.*
 //	    ($JS.API.CONSUMER.DELETE.KV_BUCKET.*)
 //	        without it, the server keeps the consumer for a minute
+//	    ($JS.API.STREAM.MSG.GET.KV_BUCKET)
+//	        without it, beside busy writers, the end of a listing or first copy is found later
+//	    ($JS.API.DIRECT.GET.KV_BUCKET)
+//	        without it, beside busy writers, the end of a listing or first copy is found later
 //	Watch of the bucket
 //	    $JS.API.STREAM.INFO.KV_BUCKET
 //	    $JS.API.CONSUMER.CREATE.KV_BUCKET.*.$KV.BUCKET.>
 //	    $JS.API.CONSUMER.MSG.NEXT.KV_BUCKET.*
 //	    ($JS.API.CONSUMER.DELETE.KV_BUCKET.*)
 //	        without it, the server keeps the consumer for a minute
+//	    ($JS.API.STREAM.MSG.GET.KV_BUCKET)
+//	        without it, beside busy writers, the end of a listing or first copy is found later
+//	    ($JS.API.DIRECT.GET.KV_BUCKET)
+//	        without it, beside busy writers, the end of a listing or first copy is found later
 //	Compact
 //	    $JS.API.STREAM.INFO.KV_BUCKET
 //	    $JS.API.CONSUMER.CREATE.KV_BUCKET.*.$KV.BUCKET.>
@@ -61,6 +73,10 @@
 //	    $JS.API.STREAM.PURGE.KV_BUCKET
 //	    ($JS.API.CONSUMER.DELETE.KV_BUCKET.*)
 //	        without it, the server keeps the consumer for a minute
+//	    ($JS.API.STREAM.MSG.GET.KV_BUCKET)
+//	        without it, beside busy writers, the end of a listing or first copy is found later
+//	    ($JS.API.DIRECT.GET.KV_BUCKET)
+//	        without it, beside busy writers, the end of a listing or first copy is found later
 //	Put, Delete, Purge
 //	    $KV.BUCKET.KEY
 //	Update, Delete and Purge with IfRevision

@@ -48,6 +48,7 @@ const (
 	writeReserved  = "$KV.BUCKET.=kvgen"
 
 	leftConsumer = "the server keeps the consumer for a minute"
+	foundLater   = "beside busy writers, the end of a listing or first copy is found later"
 )
 
 var permissions = []grants{
@@ -61,10 +62,10 @@ var permissions = []grants{
 		without: "the leader is asked more often"},
 	{ops: "Get with Linearizable", need: []string{writeReserved, directAny}},
 	{ops: "GetRevision", either: []string{directAny, leaderRead}},
-	{ops: "History, Watch of one key, Cache of one key", need: []string{streamInfo, consumerKey, consumerNext}, may: []string{consumerDelete}, without: leftConsumer},
-	{ops: "Keys, List, Count, Watch, Cache", need: []string{streamInfo, consumerCreate, consumerNext}, may: []string{consumerDelete}, without: leftConsumer},
-	{ops: "Watch of the bucket", need: []string{streamInfo, consumerAny, consumerNext}, may: []string{consumerDelete}, without: leftConsumer},
-	{ops: "Compact", need: []string{streamInfo, consumerAny, consumerNext, streamPurge}, may: []string{consumerDelete}, without: leftConsumer},
+	{ops: "History, Watch of one key, Cache of one key", need: []string{streamInfo, consumerKey, consumerNext}, may: []string{consumerDelete, leaderRead, directAny}, without: leftConsumer},
+	{ops: "Keys, List, Count, Watch, Cache", need: []string{streamInfo, consumerCreate, consumerNext}, may: []string{consumerDelete, leaderRead, directAny}, without: leftConsumer},
+	{ops: "Watch of the bucket", need: []string{streamInfo, consumerAny, consumerNext}, may: []string{consumerDelete, leaderRead, directAny}, without: leftConsumer},
+	{ops: "Compact", need: []string{streamInfo, consumerAny, consumerNext, streamPurge}, may: []string{consumerDelete, leaderRead, directAny}, without: leftConsumer},
 	{ops: "Put, Delete, Purge", need: []string{writeKey}},
 	{ops: "Update, Delete and Purge with IfRevision", need: []string{writeKey}, may: []string{leaderRead},
 		without: "a write whose answer got lost may end as ErrUnknownOutcome"},
@@ -309,7 +310,11 @@ func referenceOfPermissions() string {
 			fmt.Fprintf(&b, "\t    one of %s\n", strings.Join(g.either, "\n\t        or "))
 		}
 		for _, subject := range g.may {
-			fmt.Fprintf(&b, "\t    (%s)\n\t        without it, %s\n", subject, g.without)
+			without := g.without
+			if without == leftConsumer && subject != consumerDelete {
+				without = foundLater
+			}
+			fmt.Fprintf(&b, "\t    (%s)\n\t        without it, %s\n", subject, without)
 		}
 	}
 	return b.String()

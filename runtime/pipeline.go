@@ -71,7 +71,10 @@ func (b *Bucket) bulkWrite(ctx context.Context, op string, o writeOptions, failu
 		for slot := range window {
 			p.free = append(p.free, window-1-slot)
 		}
-		if err := b.waitConnected(ctx); err != nil {
+		connectCtx, cancel := b.withTimeout(ctx)
+		err := b.waitConnected(connectCtx)
+		cancel()
+		if err != nil {
 			return err
 		}
 		sub, err := b.nc.ChanSubscribe(p.inbox+".*", p.answers)
@@ -125,13 +128,21 @@ func (p *pipeline) send(slot int, w *write, invalidity error) {
 	if p.places%window == 0 && p.overtaken() {
 		p.denied()
 	}
-	for p.waiting > 0 && p.cause == nil {
-		select {
-		case msg := <-p.answers:
-			p.take(msg)
-		default:
-			return
-		}
+	for p.cause == nil && p.takeOne() {
+	}
+}
+
+// takeOne handles an answer that is there, if one is.
+func (p *pipeline) takeOne() bool {
+	if p.waiting == 0 {
+		return false
+	}
+	select {
+	case msg := <-p.answers:
+		p.take(msg)
+		return true
+	default:
+		return false
 	}
 }
 
@@ -161,6 +172,8 @@ func (p *pipeline) step() {
 		p.take(msg)
 	case <-p.ctx.Done():
 		p.stop(p.ctx.Err())
+		for p.takeOne() { // they may have come long ago, while the sequence was busy
+		}
 		p.giveUp(p.ctx.Err())
 	case <-tick.C:
 		p.look()

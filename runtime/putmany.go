@@ -42,6 +42,7 @@ func putMany[K comparable, V any](ctx context.Context, kv *KV[K, V], entries ite
 		for key, value := range entries {
 			slot, ok := p.reserve()
 			if !ok {
+				unsentEntry(kv, &failed, "put many", key, p.cause)
 				return
 			}
 			inFlight[slot] = key
@@ -76,6 +77,7 @@ func removeMany[K comparable, V any](ctx context.Context, kv *KV[K, V], op strin
 		for key := range keys {
 			slot, ok := p.reserve()
 			if !ok {
+				unsentEntry(kv, &failed, op, key, p.cause)
 				return
 			}
 			inFlight[slot] = key
@@ -84,6 +86,16 @@ func removeMany[K comparable, V any](ctx context.Context, kv *KV[K, V], op strin
 		}
 	})
 	return removed, bulkResult(&failed, op, kv.b.name, cause)
+}
+
+// unsentEntry lists the entry at which the sequence was left.
+func unsentEntry[K comparable, V any](kv *KV[K, V], failed *BulkError[K], op string, key K, cause error) {
+	name, err := kv.spec.Encode(key)
+	if err != nil {
+		addFailure(failed, key, invalid, kv.b.wrap(op, "", err))
+		return
+	}
+	addFailure(failed, key, notWritten, &Error{Op: op, Bucket: kv.b.name, Key: name, Err: cause})
 }
 
 func bulkOptions(opts []BulkOption) (o writeOptions) {

@@ -200,6 +200,10 @@ func watch(ctx context.Context, b *Bucket, s Selection, opts []WatchOption, out 
 		state.cancel()
 		return err
 	}
+	state.closed = b.nc.StatusChanged(nats.CLOSED)
+	if b.nc.IsClosed() { // before it would be told
+		state.closed <- nats.CLOSED
+	}
 	go w.run(ctx)
 	return nil
 }
@@ -264,11 +268,19 @@ func (w *watching) run(ctx context.Context) {
 	if w.c != nil {
 		w.c.close()
 	}
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
+	switch {
+	case ctx.Err() != nil:
+		if err = ctx.Err(); context.Cause(ctx) != err {
+			err = fmt.Errorf("%w: %w", err, context.Cause(ctx))
+		}
+	case err == nil: // nobody took an event until the connection was closed
+		err = connErr(nats.ErrConnectionClosed)
 	}
 	w.ended(w.b.wrap(w.op, w.filter, err))
 	w.out.close()
+	if w.closed != nil {
+		w.b.nc.RemoveStatusListener(w.closed)
+	}
 	close(w.done)
 	w.cancel()
 }

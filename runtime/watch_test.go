@@ -287,6 +287,40 @@ func TestWatchEndsWithAReason(t *testing.T) {
 	}
 }
 
+// The sender waits for a reader who never comes.
+func TestAWatchThatNobodyReadsEndsWithItsConnection(t *testing.T) {
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	put(t, s, "a", 1, 1)
+	w, err := s.order.Watch(context.Background(), orderFilter{}.selection())
+	if err != nil {
+		t.Fatal(err)
+	}
+	js.Conn().Close()
+	for w.Err() == nil { // TestMain finds a goroutine that is left
+		time.Sleep(time.Millisecond)
+	}
+	if !errors.Is(w.Err(), kvrt.ErrUnavailable) || !errors.Is(w.Err(), nats.ErrConnectionClosed) {
+		t.Fatal(w.Err())
+	}
+}
+
+func TestTheErrorOfAWatchHasTheReasonOfItsContext(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	ctx, cancel := context.WithCancelCause(t.Context())
+	w, err := s.order.Watch(ctx, orderFilter{}.selection())
+	if err != nil {
+		t.Fatal(err)
+	}
+	reason := errors.New("closing time")
+	cancel(reason)
+	for range w.Updates() {
+	}
+	if !errors.Is(w.Err(), context.Canceled) || !errors.Is(w.Err(), reason) {
+		t.Fatal(w.Err())
+	}
+}
+
 func TestWatchResumesWhereAnotherOneStood(t *testing.T) {
 	js := kvtest.Start(t)
 	s := ensureShop(t, js, shopConfig())

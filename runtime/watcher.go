@@ -5,6 +5,8 @@ package kvrt
 import (
 	"context"
 	"sync"
+
+	"github.com/nats-io/nats.go"
 )
 
 // Watcher delivers the changes of the keys it was made for. Its channel is for one reader; the other
@@ -28,7 +30,8 @@ type Watcher[E any] struct {
 // compiled anew for each key pattern, so there is little of it.
 type watcherState struct {
 	cancel context.CancelFunc
-	done   chan struct{} // closed after updates
+	done   chan struct{}    // closed after updates
+	closed chan nats.Status // of the connection
 
 	mu       sync.Mutex
 	position Position // of the last event received, and of what came after it without being selected
@@ -90,7 +93,8 @@ func (w *watcherState) stand() Position {
 	return <-answer
 }
 
-// send offers an event, and moves the position when it has been taken. It reports false when ctx ends.
+// send offers an event, and moves the position when it has been taken. It reports false when ctx ends
+// or the connection is closed.
 //
 //go:noinline
 func (w *Watcher[E]) send(ctx context.Context, event E, position Position) bool {
@@ -103,6 +107,9 @@ func (w *Watcher[E]) send(ctx context.Context, event E, position Position) bool 
 		case <-w.state.wake:
 			w.state.answer()
 		case <-ctx.Done():
+			w.state.withdrawn()
+			return false
+		case <-w.state.closed:
 			w.state.withdrawn()
 			return false
 		}
