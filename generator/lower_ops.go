@@ -123,7 +123,7 @@ func operations(can ability) []operation {
 	}
 	if can.read && !can.singleton {
 		readMany := operation{
-			Name: "GetMany", Doc: "returns the entries under those of the keys that have a value, up to 1,024 keys with one request.\nKeys that fail are a *kvrt.BulkError, and the others are returned with it.",
+			Name: "GetMany", Doc: "returns the entries under those of the keys that have a value, up to 1,024 keys with one request\nand as of one moment, if they have 8 MB at most together. Keys that fail are\na *kvrt.BulkError, and the others are returned with it.",
 			Args: []argument{argKeys}, Options: "ReadOption", Result: resultEntryMap,
 		}
 		if can.strong {

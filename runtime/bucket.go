@@ -36,6 +36,7 @@ type Bucket struct {
 	noLeaderReads atomic.Bool // STREAM.MSG.GET was refused
 	noMultiGets   atomic.Bool // so were multi gets, or the server is too old for them
 	small         smallListings
+	horizons      horizons
 }
 
 // incarnation tells a stream from another one of the same name: the time of its creation.

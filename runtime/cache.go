@@ -36,6 +36,8 @@ func MaxEntries(n int) CacheOption {
 // that vanished meanwhile. If the bucket is deleted and created again, reads go on with the last full
 // copy until a full one of the new bucket is there. A marker must stay for as long as the cache may be
 // behind the bucket, a matter of milliseconds while it is attached: see Bucket.Compact and KeepMarkers.
+// What the bucket drops without a marker, since it is older than a ttl without a limit_marker_ttl or one
+// of too many, is found by looking: a second later, or a twentieth of the ttl, and after ten at most.
 //
 // A value is decoded once and shared by all who read it: what its pointers, slices and maps lead to
 // must not be modified. An entry whose value cannot be decoded is there, with Err and a zero Value.
@@ -217,6 +219,17 @@ func (c *localCopy) control(_ context.Context, op Op, position Position) bool {
 }
 
 func (c *localCopy) close() {}
+
+func (c *localCopy) before(revision uint64) (keys []string) {
+	for _, r := range c.writable().records() {
+		if r.revision < revision {
+			if key, err := c.kind.name(r); err == nil {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
+}
 
 func (c *localCopy) note(string, Op, uint64) {} // the table has it
 func (c *localCopy) forget()                 {} // Reset follows

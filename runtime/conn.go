@@ -93,6 +93,9 @@ func (c *conn) roundTrip(ctx context.Context, msg *nats.Msg, limit time.Duration
 // waitConnected returns when there is a connection.
 func (c *conn) waitConnected(ctx context.Context) error {
 	if c.nc.IsConnected() {
+		if c.nc.IsDraining() { // there would be no answer
+			return connErr(nats.ErrConnectionDraining)
+		}
 		return ctx.Err()
 	}
 	changes := c.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)

@@ -85,6 +85,7 @@ type consumer struct {
 	position    uint64    // stream sequence of the last message or heartbeat
 	outstanding int       // messages asked for and not received
 	questions   int       // whether the copy is complete
+	lookEvery   time.Duration
 }
 
 // delivery is a message, or a heartbeat if msg is nil.
@@ -194,7 +195,7 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 			return err
 		}
 	}
-	c.incarnation, c.last = info.incarnation(), info.State.LastSeq
+	c.incarnation, c.last, c.lookEvery = info.incarnation(), info.State.LastSeq, info.Config.lookEvery()
 	// A server without a cluster gives itself as the stream's leader (2.15), under no cluster's name.
 	c.trusted = info.Cluster == nil || info.Cluster.Name == "" ||
 		created.Cluster != nil && info.Cluster.Leader == created.Cluster.Leader

@@ -46,6 +46,8 @@ type liveStream struct {
 	MarkerTTL         time.Duration     `json:"subject_delete_marker_ttl"`
 	MaxMsgSize        int64             `json:"max_msg_size"`
 	MaxBytes          int64             `json:"max_bytes"`
+	MaxMsgs           int64             `json:"max_msgs"`
+	Discard           string            `json:"discard"`
 	Compression       string            `json:"compression"`
 	Placement         *streamPlacement  `json:"placement"`
 	Republish         *streamRepublish  `json:"republish"`

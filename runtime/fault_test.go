@@ -377,6 +377,26 @@ func TestAConnectionThatIsClosed(t *testing.T) {
 	}
 }
 
+// A connection that is being drained takes requests, and no answers.
+func TestAConnectionThatIsDrained(t *testing.T) {
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	slow, err := js.Conn().Subscribe("slow", func(*nats.Msg) { time.Sleep(300 * time.Millisecond) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(js.Conn().Publish("slow", nil), js.Conn().Flush(), js.Conn().Drain()); err != nil || !slow.IsValid() {
+		t.Fatal(err)
+	}
+	_, err = s.order.Put(within(t, time.Minute), orderKey{"a", 1}, order{})
+	if !errors.Is(err, kvrt.ErrUnavailable) || errors.Is(err, kvrt.ErrUnknownOutcome) {
+		t.Fatal(err)
+	}
+	for !js.Conn().IsClosed() {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func TestABucketThatIsGone(t *testing.T) {
 	ctx := within(t, time.Minute)
 	js := kvtest.Start(t)

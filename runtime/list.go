@@ -16,7 +16,8 @@ import (
 // could have made are skipped.
 //
 // The listing is complete as of some moment between the call and its end. It keeps eight bytes for
-// each key, and ends with the context; without a deadline it goes on while it makes progress.
+// each key, and ends with the context; without a deadline it goes on while it makes progress. While it
+// is under way the server (2.15) is slow to purge: what is to be purged is better collected first.
 //
 //go:noinline
 func (kv *KV[K, V]) Keys(ctx context.Context, s Selection) iter.Seq2[K, error] {

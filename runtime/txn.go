@@ -35,7 +35,7 @@ type Txn struct {
 	mu      sync.Mutex
 	ended   bool
 	whole   bool                // reads are the leader's state at one moment of the attempt
-	failed  error               // of the first read that got no answer: nothing can be decided without it
+	failed  error               // of the first read that got no answer, or key too many: nothing can be decided without it
 	reads   map[string]rawEntry // what was read first under each key; revision 0 where nothing was
 	writes  map[string]*pending
 	order   []string            // keys of writes
@@ -64,7 +64,8 @@ var errChanged = errors.New("what was read has changed")
 // An error of fn ends it with nothing written and is returned as it is, after its reads have been
 // confirmed; if they were not the bucket's state at one moment, fn runs again. While it runs, fn may
 // see such a state, so it should have no effect but through the transaction, and must not loop
-// or panic on what cannot be. A read that got no answer ends the transaction, whatever fn returns.
+// or panic on what cannot be. A read that got no answer, and a key that is one too many, end the
+// transaction, whatever fn returns.
 //
 // Other errors are ErrContention, after MaxAttempts or when ctx ends; ErrTooLarge for more than 1,000
 // keys; ErrUnknownOutcome if the answer to the commit got lost and every key it wrote has been written

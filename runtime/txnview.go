@@ -36,7 +36,8 @@ func (tx *Txn) do(op, key string, invalid error, f func() error) error {
 // touch refuses a key for which the batch has no room: each one takes a message.
 func (tx *Txn) touch(key string) error {
 	if _, ok := tx.touched[key]; !ok && len(tx.touched) == maxBatch {
-		return wrapf(ErrTooLarge, "a transaction on more than %d keys", maxBatch)
+		tx.failed = wrapf(ErrTooLarge, "a transaction on more than %d keys", maxBatch)
+		return tx.failed
 	}
 	tx.touched[key] = struct{}{}
 	return nil

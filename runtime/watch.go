@@ -25,7 +25,8 @@ type watchOptions struct {
 	resume        Position
 }
 
-// UpdatesOnly starts with what is written after the watch was attached. Synced comes first.
+// UpdatesOnly starts with what is written after the watch was attached. Synced comes first. With
+// ResumeFrom it has no effect.
 func UpdatesOnly() WatchOption { return func(o *watchOptions) { o.updatesOnly = true } }
 
 // WithHistory starts with all revisions that the bucket has of each key, and does not skip revisions
@@ -40,9 +41,10 @@ func MetaOnly() WatchOption { return func(o *watchOptions) { o.metaOnly = true }
 
 // TrackKeys has the watcher remember the keys that it has reported and that have a value, some 100
 // bytes for each. When it was detached for a while it lists the bucket's keys, and reports a Delete
-// for every key that is gone without a trace, since its marker was removed too. Such a Delete has no
-// time of creation, and its Revision is that of the bucket when it was found. Without TrackKeys a
-// watcher cannot know. A reader so slow that a key is deleted and compacted before it has read up to
+// for every key that is gone without a trace, since its marker was removed too. While it is attached, it
+// does the same, some seconds later, with what the bucket drops without a marker: entries older than its
+// ttl where it has no limit_marker_ttl, or the oldest of too many. Such a Delete has no time of creation,
+// and its Revision is that of the bucket when it was found. Without TrackKeys a watcher cannot know. A reader so slow that a key is deleted and compacted before it has read up to
 // there misses that in both cases.
 func TrackKeys() WatchOption { return func(o *watchOptions) { o.trackKeys = true } }
 
@@ -369,6 +371,9 @@ func (w *watching) deliver(ctx context.Context) error {
 				return nil
 			}
 			if w.synced {
+				if w.lookBack(ctx); !w.aged(ctx) {
+					return nil
+				}
 				w.c.settled()
 				w.cache.heard(w.at, latest)
 			}

@@ -203,8 +203,9 @@ func (a AccountKV) Get(ctx context.Context, key AccountKey, opts ...kvrt.ReadOpt
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a AccountKV) GetMany(ctx context.Context, keys []AccountKey, opts ...kvrt.ReadOption) (map[AccountKey]AccountEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }
@@ -300,8 +301,9 @@ func (a TransferKV) Get(ctx context.Context, key TransferKey, opts ...kvrt.ReadO
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a TransferKV) GetMany(ctx context.Context, keys []TransferKey, opts ...kvrt.ReadOption) (map[TransferKey]TransferEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }

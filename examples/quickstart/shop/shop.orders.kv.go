@@ -317,8 +317,9 @@ func (a OrderKV) Get(ctx context.Context, key OrderKey, opts ...kvrt.ReadOption)
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a OrderKV) GetMany(ctx context.Context, keys []OrderKey, opts ...kvrt.ReadOption) (map[OrderKey]OrderEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }
@@ -424,8 +425,9 @@ func (a TotalKV) Get(ctx context.Context, key TotalKey, opts ...kvrt.ReadOption)
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a TotalKV) GetMany(ctx context.Context, keys []TotalKey, opts ...kvrt.ReadOption) (map[TotalKey]TotalEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }
@@ -531,8 +533,9 @@ func (a PriceKV) Get(ctx context.Context, key PriceKey, opts ...kvrt.ReadOption)
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a PriceKV) GetMany(ctx context.Context, keys []PriceKey, opts ...kvrt.ReadOption) (map[PriceKey]PriceEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }

@@ -152,8 +152,9 @@ func (a SessionKV) Get(ctx context.Context, key SessionKey, opts ...kvrt.ReadOpt
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a SessionKV) GetMany(ctx context.Context, keys []SessionKey, opts ...kvrt.ReadOption) (map[SessionKey]SessionEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }

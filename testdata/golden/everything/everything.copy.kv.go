@@ -117,8 +117,9 @@ func (a CopyItemKV) Get(ctx context.Context, key ItemKey, opts ...kvrt.ReadOptio
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a CopyItemKV) GetMany(ctx context.Context, keys []ItemKey, opts ...kvrt.ReadOption) (map[ItemKey]ItemEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }
@@ -162,8 +163,9 @@ func (a CopyTreeKV) Get(ctx context.Context, key TreeKey, opts ...kvrt.ReadOptio
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a CopyTreeKV) GetMany(ctx context.Context, keys []TreeKey, opts ...kvrt.ReadOption) (map[TreeKey]TreeEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }
@@ -207,8 +209,9 @@ func (a CopyPlainKV) Get(ctx context.Context, key PlainKey, opts ...kvrt.ReadOpt
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a CopyPlainKV) GetMany(ctx context.Context, keys []PlainKey, opts ...kvrt.ReadOption) (map[PlainKey]PlainEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }
@@ -252,8 +255,9 @@ func (a CopyAffixKV) Get(ctx context.Context, key AffixKey, opts ...kvrt.ReadOpt
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a CopyAffixKV) GetMany(ctx context.Context, keys []AffixKey, opts ...kvrt.ReadOption) (map[AffixKey]AffixEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }
@@ -297,8 +301,9 @@ func (a CopyBlobKV) Get(ctx context.Context, key BlobKey, opts ...kvrt.ReadOptio
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a CopyBlobKV) GetMany(ctx context.Context, keys []BlobKey, opts ...kvrt.ReadOption) (map[BlobKey]BlobEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }
@@ -365,8 +370,9 @@ func (a CopyMessageKV) Get(ctx context.Context, key MessageKey, opts ...kvrt.Rea
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a CopyMessageKV) GetMany(ctx context.Context, keys []MessageKey, opts ...kvrt.ReadOption) (map[MessageKey]MessageEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }
@@ -479,8 +485,9 @@ func (a CopySinkKV) Get(ctx context.Context, key SinkKey, opts ...kvrt.ReadOptio
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a CopySinkKV) GetMany(ctx context.Context, keys []SinkKey, opts ...kvrt.ReadOption) (map[SinkKey]SinkEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }

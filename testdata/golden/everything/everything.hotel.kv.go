@@ -199,8 +199,9 @@ func (a HotelRoomKV) Get(ctx context.Context, key HotelRoomKey, opts ...kvrt.Rea
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a HotelRoomKV) GetMany(ctx context.Context, keys []HotelRoomKey, opts ...kvrt.ReadOption) (map[HotelRoomKey]HotelRoomEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }
@@ -296,8 +297,9 @@ func (a HotelHoldKV) Get(ctx context.Context, key HotelHoldKey, opts ...kvrt.Rea
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a HotelHoldKV) GetMany(ctx context.Context, keys []HotelHoldKey, opts ...kvrt.ReadOption) (map[HotelHoldKey]HotelHoldEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }

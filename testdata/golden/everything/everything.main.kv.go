@@ -805,8 +805,9 @@ func (a ItemKV) Get(ctx context.Context, key ItemKey, opts ...kvrt.StrongReadOpt
 	return kvrt.GetStrong(ctx, a.kv, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a ItemKV) GetMany(ctx context.Context, keys []ItemKey, opts ...kvrt.StrongReadOption) (map[ItemKey]ItemEntry, error) {
 	return kvrt.GetManyStrong(ctx, a.kv, keys, opts...)
 }
@@ -912,8 +913,9 @@ func (a TreeKV) Get(ctx context.Context, key TreeKey, opts ...kvrt.StrongReadOpt
 	return kvrt.GetStrong(ctx, a.kv, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a TreeKV) GetMany(ctx context.Context, keys []TreeKey, opts ...kvrt.StrongReadOption) (map[TreeKey]TreeEntry, error) {
 	return kvrt.GetManyStrong(ctx, a.kv, keys, opts...)
 }
@@ -1019,8 +1021,9 @@ func (a PlainKV) Get(ctx context.Context, key PlainKey, opts ...kvrt.StrongReadO
 	return kvrt.GetStrong(ctx, a.kv, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a PlainKV) GetMany(ctx context.Context, keys []PlainKey, opts ...kvrt.StrongReadOption) (map[PlainKey]PlainEntry, error) {
 	return kvrt.GetManyStrong(ctx, a.kv, keys, opts...)
 }
@@ -1126,8 +1129,9 @@ func (a AffixKV) Get(ctx context.Context, key AffixKey, opts ...kvrt.StrongReadO
 	return kvrt.GetStrong(ctx, a.kv, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a AffixKV) GetMany(ctx context.Context, keys []AffixKey, opts ...kvrt.StrongReadOption) (map[AffixKey]AffixEntry, error) {
 	return kvrt.GetManyStrong(ctx, a.kv, keys, opts...)
 }
@@ -1233,8 +1237,9 @@ func (a BlobKV) Get(ctx context.Context, key BlobKey, opts ...kvrt.StrongReadOpt
 	return kvrt.GetStrong(ctx, a.kv, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a BlobKV) GetMany(ctx context.Context, keys []BlobKey, opts ...kvrt.StrongReadOption) (map[BlobKey]BlobEntry, error) {
 	return kvrt.GetManyStrong(ctx, a.kv, keys, opts...)
 }
@@ -1409,8 +1414,9 @@ func (a MessageKV) Get(ctx context.Context, key MessageKey, opts ...kvrt.StrongR
 	return kvrt.GetStrong(ctx, a.kv, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a MessageKV) GetMany(ctx context.Context, keys []MessageKey, opts ...kvrt.StrongReadOption) (map[MessageKey]MessageEntry, error) {
 	return kvrt.GetManyStrong(ctx, a.kv, keys, opts...)
 }

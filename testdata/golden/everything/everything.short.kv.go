@@ -198,8 +198,9 @@ func (a ShortLeaseKV) Get(ctx context.Context, key ShortLeaseKey, opts ...kvrt.R
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a ShortLeaseKV) GetMany(ctx context.Context, keys []ShortLeaseKey, opts ...kvrt.ReadOption) (map[ShortLeaseKey]ShortLeaseEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }
@@ -295,8 +296,9 @@ func (a ShortNoteKV) Get(ctx context.Context, key ShortNoteKey, opts ...kvrt.Rea
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a ShortNoteKV) GetMany(ctx context.Context, keys []ShortNoteKey, opts ...kvrt.ReadOption) (map[ShortNoteKey]ShortNoteEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }

@@ -79,8 +79,9 @@ func (a SpareLeaseKV) Get(ctx context.Context, key ShortLeaseKey, opts ...kvrt.R
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a SpareLeaseKV) GetMany(ctx context.Context, keys []ShortLeaseKey, opts ...kvrt.ReadOption) (map[ShortLeaseKey]ShortLeaseEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }
@@ -176,8 +177,9 @@ func (a SpareNoteKV) Get(ctx context.Context, key ShortNoteKey, opts ...kvrt.Rea
 	return a.kv.Get(ctx, key, opts...)
 }
 
-// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request.
-// Keys that fail are a *kvrt.BulkError, and the others are returned with it.
+// GetMany returns the entries under those of the keys that have a value, up to 1,024 keys with one request
+// and as of one moment, if they have 8 MB at most together. Keys that fail are
+// a *kvrt.BulkError, and the others are returned with it.
 func (a SpareNoteKV) GetMany(ctx context.Context, keys []ShortNoteKey, opts ...kvrt.ReadOption) (map[ShortNoteKey]ShortNoteEntry, error) {
 	return a.kv.GetMany(ctx, keys, opts...)
 }
