@@ -37,6 +37,13 @@ type Bucket struct {
 	noMultiGets   atomic.Bool // so were multi gets, or the server is too old for them
 	small         smallListings
 	horizons      horizons
+	seen          atomic.Pointer[seenPosition]
+}
+
+// seenPosition is how far the stream's leader had got when it was asked last.
+type seenPosition struct {
+	of   incarnation
+	last uint64
 }
 
 // incarnation tells a stream from another one of the same name: the time of its creation.
@@ -159,7 +166,21 @@ func (b *Bucket) KeyValue(ctx context.Context) (kv jetstream.KeyValue, err error
 
 func (b *Bucket) info(ctx context.Context) (*streamInfo, error) {
 	info, err := apiCall[streamInfo](ctx, &b.conn, "STREAM.INFO."+b.stream, nil)
+	if err == nil {
+		b.seen.Store(&seenPosition{info.incarnation(), info.State.LastSeq})
+	}
 	return &info, err
+}
+
+// known is how far the leader has got at least, as far as is known without asking.
+func (b *Bucket) known() (p seenPosition) {
+	if seen := b.seen.Load(); seen != nil {
+		p = *seen
+	}
+	if own := b.own.written(); own.of == p.of || p.of == 0 {
+		p = seenPosition{own.of, max(own.last, p.last)}
+	}
+	return p
 }
 
 func (info *streamInfo) incarnation() incarnation { return incarnation(info.Created.UnixNano()) }

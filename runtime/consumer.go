@@ -84,6 +84,8 @@ type consumer struct {
 	received    uint64    // consumer sequence of the last message
 	position    uint64    // stream sequence of the last message or heartbeat
 	outstanding int       // messages asked for and not received
+	expected    uint64    // messages to come as of its creation
+	quiet       bool      // nothing was written between its creation and the look at the leader: last is as of its creation
 	questions   int       // whether the copy is complete
 	lookEvery   time.Duration
 }
@@ -155,6 +157,7 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 		config["deliver_policy"] = "by_start_sequence"
 		config["opt_start_seq"] = start.sequence
 	}
+	before := c.b.known()
 	created, err := apiCall[struct {
 		Pending uint64 `json:"num_pending"`
 		Cluster *struct {
@@ -168,7 +171,7 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 	if err != nil {
 		return err
 	}
-	c.pending = created.Pending
+	c.pending, c.expected = created.Pending, created.Pending
 	c.copyBatch = int(min(max(c.pending, pullBatch), copyBatch))
 	c.msgs = make(chan *nats.Msg, 2*c.copyBatch+64) // room for what two pulls can bring, heartbeats included
 	if c.sub, err = c.b.nc.ChanSubscribe(c.inbox, c.msgs); err != nil {
@@ -196,6 +199,7 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 		}
 	}
 	c.incarnation, c.last, c.lookEvery = info.incarnation(), info.State.LastSeq, info.Config.lookEvery()
+	c.quiet = before == seenPosition{c.incarnation, c.last}
 	// A server without a cluster gives itself as the stream's leader (2.15), under no cluster's name.
 	c.trusted = info.Cluster == nil || info.Cluster.Name == "" ||
 		created.Cluster != nil && info.Cluster.Leader == created.Cluster.Leader

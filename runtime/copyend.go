@@ -4,7 +4,8 @@
 //
 // A copy is complete as of a moment at which nothing that it selects lies behind its position: all that
 // is there at that moment was there when it was passed. A heartbeat says so, but takes a millisecond, and
-// does not come while messages do.
+// does not come while messages do. A copy is also complete, as of the creation of its consumer, if as many
+// messages have come as were there then, and none of them is newer.
 
 package kvrt
 
@@ -17,6 +18,7 @@ import (
 )
 
 const (
+	nearEnd   = 1000    // revisions between the position and the leader's: a search of more takes the server longer than a heartbeat does
 	tailAfter = 2       // questions whether the copy is complete, before the rest is fetched at once
 	tailBatch = 4096    // messages that are fetched
 	tailBytes = 4 << 20 // and their bytes, at least one message
@@ -25,6 +27,12 @@ const (
 // confirm finds out whether a copy is complete that seems to be. rest are messages that are still to be
 // visited, in order, with which it is if complete says so; the consumer may deliver them too.
 func (c *consumer) confirm(ctx context.Context) (rest []delivery, complete bool, err error) {
+	switch {
+	case c.quiet && c.received == c.expected && c.position <= c.last:
+		return nil, true, nil // it has delivered all that was there at its creation
+	case c.position+nearEnd < c.last:
+		return nil, false, nil
+	}
 	ctx, cancel := c.b.withTimeout(ctx)
 	defer cancel()
 	c.questions++

@@ -75,6 +75,13 @@ func (o *ownWrites) position() uint64 {
 	return o.latest
 }
 
+// written is position with the bucket that it is of.
+func (o *ownWrites) written() seenPosition {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return seenPosition{o.of, o.latest}
+}
+
 // doubt reports, at most once a second, that the bucket's identity is to be checked: the leader has
 // something older than what was written here.
 func (o *ownWrites) doubt() bool {
