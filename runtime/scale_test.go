@@ -167,8 +167,9 @@ func scaleTable(rows []scaleRow) string {
 		"    go test ./runtime -run CostPerKey -timeout 30m %s\n\n", title, servers, flags)
 	b.WriteString(`Microseconds for one key. The keys that GetMany and Get read are random ones, which are spread over all
 of the server's files. The first GetMany after a while has the server (2.15) read all of them and build
-an index, which it drops when it has not been used for two minutes. One listing after the writes is not
-timed: the servers are still at work with them.
+an index, each replica its own, which it drops when it has not been used for two minutes; single reads
+that follow meet servers that are still at it. One listing after the writes is not timed: the servers are
+still at work with them.
 
 | keys | PutMany | Keys | nats.go ListKeys | List | nats.go WatchAll | first GetMany of 1,024 | next | Get | nats.go Get |
 |---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
