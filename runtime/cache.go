@@ -39,6 +39,9 @@ func MaxEntries(n int) CacheOption {
 // What the bucket drops without a marker, since it is older than a ttl without a limit_marker_ttl or one
 // of too many, is found by looking: a second later, or a twentieth of the ttl, and after ten at most.
 //
+// The writes of a transaction become visible one after the other; after WaitFor with the revision that Txn
+// returned, all of them are.
+//
 // A value is decoded once and shared by all who read it: what its pointers, slices and maps lead to
 // must not be modified. An entry whose value cannot be decoded is there, with Err and a zero Value.
 type Cache[K comparable, V any] struct{ cacheHandle }
@@ -89,7 +92,7 @@ func read[K comparable, V any](c *localCopy, key K) (Entry[K, V], bool) {
 // Len returns the number of entries.
 func (c *Cache[K, V]) Len() int { return int(c.copy.table.Load().live.Load()) }
 
-// All yields what the cache holds at the moment of the call, each key once and in no order.
+// All yields what the cache holds at the moment when the loop begins, each key once and in no order.
 func (c *Cache[K, V]) All() iter.Seq2[K, Entry[K, V]] {
 	return func(yield func(K, Entry[K, V]) bool) {
 		for _, r := range c.copy.snapshot() {

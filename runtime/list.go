@@ -12,7 +12,7 @@ import (
 )
 
 // Keys yields the keys that have a value, each once. If the listing cannot be completed, the last
-// pair has an error, ErrIncomplete if keys were yielded before. Keys that no KeyX of the pattern
+// pair has an error, ErrIncomplete if keys were yielded before or ctx has ended. Keys that no KeyX of the pattern
 // could have made are skipped.
 //
 // The listing is complete as of some moment between the call and its end. It keeps eight bytes for
@@ -250,6 +250,9 @@ func (c *consumer) scan(ctx context.Context, position *uint64, visit func(*rawEn
 func incomplete(ctx context.Context, position uint64, err error) error {
 	if position == 0 && ctx.Err() == nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
+	}
+	if position == 0 {
+		return fmt.Errorf("%w: nothing was read: %w", ErrIncomplete, late(err))
 	}
 	return fmt.Errorf("%w: ended at revision %d: %w", ErrIncomplete, position, late(err))
 }

@@ -85,6 +85,9 @@ func RunTxn(ctx context.Context, b *Bucket, fn func(*Txn) error, opts ...TxnOpti
 }
 
 func (b *Bucket) transact(ctx context.Context, fn func(*Txn) error, o txnOptions) (uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	for attempts, wait := 1, (backoff{}); ; attempts++ {
 		tx := &Txn{b: b, call: ctx, leader: attempts > 1, reads: map[string]rawEntry{}, writes: map[string]*pending{}, touched: map[string]struct{}{}}
 		revision, err := tx.attempt(fn)
@@ -187,6 +190,9 @@ func (tx *Txn) commit() (uint64, error) {
 	var err error
 	if len(writes) == 1 && len(guards) == 0 {
 		revision, err = tx.b.store(tx.ctx, writes[0])
+		if errors.Is(err, ErrTooLarge) {
+			err = fmt.Errorf("%s: %w", writes[0].key, err)
+		}
 	} else {
 		revision, err = tx.b.storeBatch(tx.ctx, guards, writes)
 	}
