@@ -20,9 +20,9 @@ import (
 func TestAListingThatIsCutIsNotCalledComplete(t *testing.T) {
 	js := kvtest.Start(t)
 	s := ensureShop(t, js, shopConfig())
-	const keys = 2000
-	for id := range uint64(keys) {
-		put(t, s, "a", id, 1)
+	const keys = 9000 // more than are on their way at a time
+	if _, err := s.order.PutMany(t.Context(), orders("a", keys)); err != nil {
+		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
