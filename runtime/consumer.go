@@ -290,6 +290,11 @@ func (c *consumer) next(ctx context.Context) (delivery, error) {
 			continue
 		}
 		c.outstanding--
+		if !c.fast && c.b.nc.Stats().Reconnects != c.reconnects {
+			// Its server may not have noticed, and have gone on with what was asked for before. But then
+			// nobody knows what it has passed meanwhile.
+			return delivery{}, &detachedError{"the connection was lost"}
+		}
 		d, received, ok := parseDelivery(msg)
 		if !ok {
 			continue
