@@ -199,10 +199,10 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 		}
 	}
 	c.incarnation, c.last, c.lookEvery = info.incarnation(), info.State.LastSeq, info.Config.lookEvery()
-	c.quiet = before == seenPosition{c.incarnation, c.last}
 	// A server without a cluster gives itself as the stream's leader (2.15), under no cluster's name.
 	c.trusted = info.Cluster == nil || info.Cluster.Name == "" ||
 		created.Cluster != nil && info.Cluster.Leader == created.Cluster.Leader
+	c.quiet = c.trusted && before == seenPosition{c.incarnation, c.last}
 	return nil
 }
 
