@@ -290,3 +290,40 @@ func TestNothingIsLeftRunningByWhoLooksAway(t *testing.T) {
 		t.Errorf("%v, %v", c.Err(), w.Err())
 	}
 }
+
+// A replica that is behind still has what was deleted and written over before.
+func TestAListingShowsNothingThatWasDeletedBefore(t *testing.T) {
+	ctx := within(t, time.Minute)
+	js := kvtest.StartCluster(t, 3)
+	cfg := kvrt.BucketConfig{Name: "SHOP", Replicas: 3}
+	writer, reader := ensureShop(t, js, cfg), ensureShop(t, js, cfg)
+	const keys = 200
+	for round := range int64(15) {
+		for _, total := range []int64{2 * round, 2*round + 1} {
+			if _, err := writer.order.PutMany(ctx, func(yield func(orderKey, order) bool) {
+				for id := range uint64(keys) {
+					if !yield(orderKey{"a", id}, order{Total: total}) {
+						return
+					}
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n := 0
+		for e, err := range reader.order.List(ctx, orderFilter{}.selection()) {
+			if n++; err != nil || e.Value.Total != 2*round+1 {
+				t.Fatal(e, err)
+			}
+		}
+		if n != keys {
+			t.Fatal(n)
+		}
+		if _, err := writer.order.DeleteMany(ctx, slices.Values(keysOf("a", keys))); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := reader.order.Count(ctx, orderFilter{}.selection()); n != 0 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+}

@@ -172,7 +172,7 @@ func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, hea
 	for {
 		if c == nil {
 			attachCtx, cancel := b.withTimeout(ctx)
-			c, err = b.attach(attachCtx, filter, start, headersOnly)
+			c, err = b.attachToLeader(attachCtx, filter, start, headersOnly)
 			cancel()
 			if err != nil && (position == 0 || !Retryable(err)) {
 				return incomplete(ctx, position, err)
@@ -203,6 +203,23 @@ func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, hea
 		if _, limited := ctx.Deadline(); !limited && time.Since(progress) > b.timeout+silenceLimit || !wait.sleep(ctx) {
 			return incomplete(ctx, position, err)
 		}
+	}
+}
+
+// leaderTries is how many consumers are made at most to have one on the stream's leader: the server gives
+// each to any of the replicas, so that with three of them it takes three tries on average.
+const leaderTries = 32
+
+// attachToLeader is attach for who takes the first revision of a key that comes for the latest: a
+// replica that is behind still has what was deleted or written over before the call. After leaderTries
+// any replica will do.
+func (b *Bucket) attachToLeader(ctx context.Context, filter string, start startPolicy, headersOnly bool) (*consumer, error) {
+	for tries := 1; ; tries++ {
+		c, err := b.attach(ctx, filter, start, headersOnly)
+		if err != nil || c.trusted || !start.latest || c.completeAtOnce() || tries == leaderTries {
+			return c, err
+		}
+		c.close()
 	}
 }
 
