@@ -132,12 +132,10 @@ func (c *commits) publish(ctx context.Context, limit time.Duration) (uint64, err
 			continue
 		}
 		// The batch is not complete.
-		switch stopped := g.stop(err); {
-		case errors.Is(stopped, errConnectionLost), errors.Is(stopped, nats.ErrReconnectBufExceeded):
-			return 0, connErr(errBroken)
-		default:
-			return 0, connErr(stopped)
+		if err = g.stop(err); errors.Is(err, errConnectionLost) || errors.Is(err, nats.ErrReconnectBufExceeded) {
+			err = errBroken
 		}
+		return 0, connErr(err)
 	}
 	revision, err := c.answer(g, commit.Reply)
 	unanswered := g.Err() != nil

@@ -12,8 +12,8 @@ import (
 )
 
 // Keys yields the keys that have a value, each once. If the listing cannot be completed, the last
-// pair has an error, ErrIncomplete if keys were yielded before or ctx has ended. Keys that no KeyX of the pattern
-// could have made are skipped.
+// pair has an error, ErrIncomplete if keys were yielded before or ctx has ended. Keys that no KeyX of the
+// pattern could have made are skipped.
 //
 // The listing is complete as of some moment between the call and its end. It keeps eight bytes for
 // each key, and ends with the context; without a deadline it goes on while it makes progress. While it

@@ -44,8 +44,9 @@ func MetaOnly() WatchOption { return func(o *watchOptions) { o.metaOnly = true }
 // for every key that is gone without a trace, since its marker was removed too. While it is attached, it
 // does the same, some seconds later, with what the bucket drops without a marker: entries older than its
 // ttl where it has no limit_marker_ttl, or the oldest of too many. Such a Delete has no time of creation,
-// and its Revision is that of the bucket when it was found. Without TrackKeys a watcher cannot know. A reader so slow that a key is deleted and compacted before it has read up to
-// there misses that in both cases.
+// and its Revision is that of the bucket when it was found. Without TrackKeys a watcher cannot know. A
+// reader so slow that a key is deleted and compacted before it has read up to there misses that in both
+// cases.
 func TrackKeys() WatchOption { return func(o *watchOptions) { o.trackKeys = true } }
 
 // ResumeFrom goes on after a position that an earlier watcher of the same keys had reached; Synced

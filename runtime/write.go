@@ -34,10 +34,9 @@ func IfRevision(revision uint64) DeleteOption {
 	return func(o *writeOptions) { o.revision, o.guarded = revision, true }
 }
 
-// MarkerTTL lets the marker that a deletion leaves disappear after d, at least a second, and like TTL in
-// whole ones. It needs a
-// bucket with limit_marker_ttl and, for Delete, history 1: the marker's end would bring an older
-// value back.
+// MarkerTTL lets the marker that a deletion leaves disappear after d, at least a second, and in whole ones
+// like TTL. It needs a bucket with limit_marker_ttl and, for Delete, history 1: the marker's end would
+// bring an older value back.
 func MarkerTTL(d time.Duration) DeleteOption {
 	return func(o *writeOptions) { o.ttl, o.ttlGiven = d, true }
 }
@@ -98,8 +97,9 @@ func (kv *KV[K, V]) Create(ctx context.Context, key K, value V, opts ...TTLOptio
 	return kv.b.storeAs(ctx, "create", &w, err)
 }
 
-// Update stores value under key if revision is the key's latest one, else ErrConflict. The revision of
-// a marker is one that a key can have.
+// Update stores value under key if revision is the key's latest one, else ErrConflict. Of a key that was
+// deleted, that is the revision of its marker, which the server cannot tell from a value's: an Update that
+// names it succeeds, and the key is back. Error.Revision may be such a one, so read before trying again.
 //
 //go:noinline
 func (kv *KV[K, V]) Update(ctx context.Context, key K, value V, revision uint64, opts ...TTLOption) (uint64, error) {
