@@ -123,6 +123,7 @@ func (c *commits) publish(ctx context.Context, limit time.Duration) (uint64, err
 	commit.Reply = c.inbox + "." + strconv.Itoa(c.attempts)
 
 	g := b.watchRequest(ctx, commit.Subject, limit, denials...)
+	attempt := g.context()
 	for _, msg := range msgs {
 		err := errBroken // a batch may be larger than the reconnect buffer, where it has no business
 		if g.connected() {
@@ -137,8 +138,8 @@ func (c *commits) publish(ctx context.Context, limit time.Duration) (uint64, err
 		}
 		return 0, connErr(err)
 	}
-	revision, err := c.answer(g, commit.Reply)
-	unanswered := g.Err() != nil
+	revision, err := c.answer(attempt, commit.Reply)
+	unanswered := attempt.Err() != nil
 	err = g.stop(err)
 	switch {
 	case err == nil, errors.Is(err, ErrPermission):

@@ -25,12 +25,13 @@ type conn struct {
 	trace    *jetstream.ClientTrace
 	errors   *errorHandler // nil unless the connection has one of this package
 	watchdog *watchdog
+	replies  *replies
 }
 
 func newConn(js jetstream.JetStream) conn {
 	opts := js.Options()
 	c := conn{nc: js.Conn(), api: jetstream.DefaultAPIPrefix, timeout: opts.DefaultTimeout, trace: opts.ClientTrace,
-		errors: handlerOf(js.Conn()), watchdog: newWatchdog()}
+		errors: handlerOf(js.Conn()), watchdog: new(watchdog), replies: &replies{nc: js.Conn()}}
 	switch {
 	case opts.Domain != "":
 		c.api = "$JS." + opts.Domain + ".API."
@@ -76,7 +77,7 @@ func (c *conn) roundTrip(ctx context.Context, msg *nats.Msg, limit time.Duration
 		return nil, err
 	}
 	g := c.watchRequest(ctx, msg.Subject, limit)
-	reply, err := c.nc.RequestMsgWithContext(g, msg)
+	reply, err := c.replies.request(g, msg)
 	err = g.stop(err)
 	if err == nil {
 		return reply, nil

@@ -21,8 +21,8 @@ const (
 	guardTick  = 50 * time.Millisecond // how exactly these times, and those of attempts, are kept
 )
 
-// guard watches a request that has no answer yet. It is the context of the attempt, which it ends when
-// there cannot be an answer.
+// guard watches a request that has no answer yet. It ends the attempt, whose context it can be, when there
+// cannot be an answer.
 type guard struct {
 	c          *conn
 	call       context.Context // of the request, beyond the attempt
@@ -40,7 +40,8 @@ type guard struct {
 	flushed bool // by the check, or afterwards
 
 	check time.Time // when it is next due; the watchdog's, as is
-	busy  bool      // that one is running
+	busy  bool      // that one is running, and
+	place int       // among those that wait
 }
 
 // ending is why an attempt was ended.
@@ -52,13 +53,18 @@ func (c *conn) watchRequest(ctx context.Context, subject string, limit time.Dura
 	g := &guard{c: c, call: ctx, subject: subject, begun: time.Now(), limit: limit,
 		reconnects: c.nc.Stats().Reconnects, lastErr: c.nc.LastError(), done: make(chan struct{})}
 	g.check = g.begun.Add(guardAfter)
-	if ctx.Done() != nil {
-		g.unfollow = context.AfterFunc(ctx, g.follow)
-	}
 	if c.errors != nil {
 		g.unawait = c.errors.await(g.refuse, append(also, denial{c.nc, "Publish", subject})...)
 	}
 	c.watchdog.add(g)
+	return g
+}
+
+// context returns the guard as the context of the attempt, which ends with the call too.
+func (g *guard) context() context.Context {
+	if g.call.Done() != nil {
+		g.unfollow = context.AfterFunc(g.call, g.follow)
+	}
 	return g
 }
 
@@ -183,18 +189,17 @@ func sameError(a, b error) bool {
 // one costs more than most of what else a request does; it runs while there are requests.
 type watchdog struct {
 	mu      sync.Mutex
-	waiting map[*guard]struct{}
+	waiting []*guard
 	timer   *time.Timer
 	running bool
 	used    bool // since the last tick
 }
 
-func newWatchdog() *watchdog { return &watchdog{waiting: map[*guard]struct{}{}} }
-
 func (w *watchdog) add(g *guard) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.waiting[g] = struct{}{}
+	g.place = len(w.waiting)
+	w.waiting = append(w.waiting, g)
 	w.used = true
 	if w.running {
 		return
@@ -211,7 +216,10 @@ func (w *watchdog) add(g *guard) {
 func (w *watchdog) remove(g *guard) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.waiting, g)
+	last := len(w.waiting) - 1
+	w.waiting[g.place], w.waiting[last].place = w.waiting[last], g.place
+	w.waiting[last] = nil
+	w.waiting = w.waiting[:last]
 	return g.busy
 }
 
@@ -219,7 +227,7 @@ func (w *watchdog) tick() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	for g := range w.waiting {
+	for _, g := range w.waiting {
 		if g.limit > 0 && now.Sub(g.begun) >= g.limit {
 			g.expire()
 		}

@@ -158,10 +158,11 @@ func (b *Bucket) directGets(ctx context.Context, request []byte, limit time.Dura
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // the subscription is ours alone
 	g := b.watchRequest(ctx, subject, limit)
+	attempt := g.context()
 	err = b.nc.PublishRequest(subject, inbox, request)
 	for err == nil {
 		var msg *nats.Msg
-		if msg, err = sub.NextMsgWithContext(g); err != nil {
+		if msg, err = sub.NextMsgWithContext(attempt); err != nil {
 			break
 		}
 		if msg.Header.Get(headerStatus) != "" {

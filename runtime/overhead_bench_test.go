@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,20 +73,25 @@ func BenchmarkOverhead(b *testing.B) {
 			units, turn := repeated(32, f) // long against the clock
 			return contender{name, units, turn}
 		}
+		get := func() error {
+			e, err := orders.Get(ctx, key)
+			if err == nil && e.Value.Note != value.Note {
+				return errors.New("another value")
+			}
+			return err
+		}
+		getByHand := func() error {
+			v, _, err := getByHand(ctx, kv, benchName)
+			if err == nil && v.Note != value.Note {
+				return errors.New("another value")
+			}
+			return err
+		}
 		b.Run("Get", func(b *testing.B) {
-			compare(b, single("kvgen", func() error {
-				e, err := orders.Get(ctx, key)
-				if err == nil && e.Value.Note != value.Note {
-					return errors.New("another value")
-				}
-				return err
-			}), single("nats.go", func() error {
-				v, _, err := getByHand(ctx, kv, benchName)
-				if err == nil && v.Note != value.Note {
-					return errors.New("another value")
-				}
-				return err
-			}))
+			compare(b, single("kvgen", get), single("nats.go", getByHand))
+		})
+		b.Run("Get-16", func(b *testing.B) { // by 16 goroutines at the same time
+			compare(b, concurrent("kvgen", get), concurrent("nats.go", getByHand))
 		})
 		b.Run("Put", func(b *testing.B) {
 			compare(b, single("kvgen", func() error {
@@ -118,6 +124,23 @@ func BenchmarkOverhead(b *testing.B) {
 			}))
 		})
 	})
+}
+
+// concurrent is a turn of 16 goroutines.
+func concurrent(name string, f func() error) contender {
+	const goroutines, each = 16, 32
+	return contender{name, goroutines * each, func() error {
+		failures := make([]error, goroutines)
+		var wg sync.WaitGroup
+		for i := range failures {
+			wg.Go(func() {
+				_, turn := repeated(each, f)
+				failures[i] = turn()
+			})
+		}
+		wg.Wait()
+		return errors.Join(failures...)
+	}}
 }
 
 // BenchmarkWatch compares a watcher from its start to the end of the initial copy, of one key and of
