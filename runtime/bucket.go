@@ -38,6 +38,7 @@ type Bucket struct {
 	small         smallListings
 	horizons      horizons
 	seen          atomic.Pointer[seenPosition]
+	meanSize      atomic.Uint64 // of a stored message, when the leader was asked last; 0 if unknown
 }
 
 // seenPosition is how far the stream's leader had got when it was asked last.
@@ -168,6 +169,7 @@ func (b *Bucket) info(ctx context.Context) (*streamInfo, error) {
 	info, err := apiCall[streamInfo](ctx, &b.conn, "STREAM.INFO."+b.stream, nil)
 	if err == nil {
 		b.seen.Store(&seenPosition{info.incarnation(), info.State.LastSeq})
+		b.meanSize.Store(info.State.Bytes / max(info.State.Messages, 1))
 	}
 	return &info, err
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 
 const (
 	pullBatch = 512     // messages asked for ahead of the reader
-	copyBatch = 4096    // while a copy of so many is awaited, which is a fifth faster (BenchmarkListing)
+	copyBatch = 12288   // while a copy of so many is awaited, which is a fifth faster (BenchmarkListing)
 	pullBytes = 4 << 20 // and their bytes, at least one message
 
 	// While the end of the initial copy is awaited. With deliver policy last_per_subject, the server
@@ -37,6 +38,8 @@ const (
 	lagExpiry     = 10 * time.Second // while skipping
 	slowHeartbeat = time.Second
 	slowExpiry    = 30 * time.Second
+
+	stallAfter = 5 * time.Millisecond // without a message, where there are no heartbeats: see consumer.bare
 
 	silenceLimit = 3 * time.Second        // without heartbeat, the consumer counts as lost
 	checkEvery   = 250 * time.Millisecond // look at the connection
@@ -74,14 +77,22 @@ type consumer struct {
 
 	copyBatch int // messages asked for ahead of the reader while fast
 
+	// bare: what was asked for last has neither heartbeats nor an expiry, for which the server would look at
+	// the clock twice for each message. This is the way for the bulk of a large copy; once nothing comes for
+	// a while, all further requests have them.
+	bare, stalled bool
+
 	reconnects  uint64 // of the connection at attach
 	lastErr     error  // likewise
 	incarnation incarnation
 	asOf        time.Time // a copy that is complete has what the leader had then
 	last        uint64    // the stream's last sequence according to its leader, after the attach
 	trusted     bool      // the consumer runs on the stream's leader: it has all that was acknowledged
+	known       uint64    // how far the stream had got at least when the consumer was created; 0 if it may be behind
 	pending     uint64    // messages to come, as of its creation or of the last message
 	received    uint64    // consumer sequence of the last message
+	bytes       uint64    // of the values received
+	spare       bool      // they are not wanted
 	position    uint64    // stream sequence of the last message or heartbeat
 	outstanding int       // messages asked for and not received
 	expected    uint64    // messages to come as of its creation
@@ -120,7 +131,7 @@ func (b *Bucket) attach(ctx context.Context, filter string, start startPolicy, h
 
 func (b *Bucket) newConsumer(ctx context.Context, filter string, start startPolicy, headersOnly bool) (*consumer, error) {
 	c := &consumer{
-		b: b, name: "kvgen_" + operationID(), filter: b.stored + filter, inbox: b.nc.NewInbox(),
+		b: b, name: consumerName(), filter: b.stored + filter, inbox: b.nc.NewInbox(),
 		timer: time.NewTimer(checkEvery), fast: true, moved: true,
 		maxSize: max(pullBytes, int(b.nc.MaxPayload())+64<<10), reconnects: b.nc.Stats().Reconnects, lastErr: b.nc.LastError(),
 	}
@@ -202,8 +213,22 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 	// A server without a cluster gives itself as the stream's leader (2.15), under no cluster's name.
 	c.trusted = info.Cluster == nil || info.Cluster.Name == "" ||
 		created.Cluster != nil && info.Cluster.Leader == created.Cluster.Leader
-	c.quiet = c.trusted && before == seenPosition{c.incarnation, c.last}
+	if c.trusted && before.of == c.incarnation {
+		c.known = before.last
+		c.quiet = c.known == c.last
+	}
 	return nil
+}
+
+// consumerName is unique among the consumers of a stream. It is short, since it is in the reply subject of
+// each message.
+func consumerName() string {
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	name := []byte("kvgen_")
+	for range 9 { // 53 bits
+		name = append(name, digits[rand.IntN(len(digits))])
+	}
+	return string(name)
 }
 
 // close ends the attach. The server forgets an idle consumer by itself, so a lost deletion does no harm.
@@ -239,8 +264,13 @@ func (c *consumer) pull() error {
 	}
 	c.moved = false
 	batch := c.ahead() - c.outstanding
-	request := fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d,"expires":%d,"idle_heartbeat":%d}`,
-		batch, maxSize, expiry, heartbeat)
+	request := fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d`, batch, maxSize)
+	if c.fast && !c.stalled && c.pending > uint64(c.copyBatch) {
+		c.bare = true
+	} else {
+		request = fmt.Appendf(request, `,"expires":%d,"idle_heartbeat":%d`, expiry, heartbeat)
+	}
+	request = append(request, '}')
 	if err := c.b.nc.PublishRequest(c.pullSubject(), c.inbox, request); err != nil {
 		return connErr(err)
 	}
@@ -303,6 +333,7 @@ func (c *consumer) next(ctx context.Context) (delivery, error) {
 			return delivery{}, &detachedError{fmt.Sprintf("message %d follows %d", received, c.received)}
 		}
 		c.received, c.position, c.pending, c.moved = received, d.sequence, d.pending, true
+		c.bytes += uint64(len(msg.Data))
 		return d, nil
 	}
 }
@@ -320,7 +351,11 @@ func (c *consumer) receive(ctx context.Context) (*nats.Msg, error) {
 	default:
 	}
 	silent := time.Now() // from here: nothing was due while the reader was busy
-	c.timer.Reset(checkEvery)
+	if c.bare {
+		c.timer.Reset(stallAfter)
+	} else {
+		c.timer.Reset(checkEvery)
+	}
 	for {
 		select {
 		case msg, ok := <-c.msgs:
@@ -344,6 +379,13 @@ func (c *consumer) receive(ctx context.Context) (*nats.Msg, error) {
 			}
 			if time.Since(silent) > silenceLimit {
 				return nil, &detachedError{fmt.Sprintf("no heartbeat for %v", silenceLimit)}
+			}
+			if c.bare {
+				// What was asked for before may still be filled, beside what is asked for now.
+				c.bare, c.stalled, c.outstanding = false, true, 0
+				if err := c.pull(); err != nil {
+					return nil, &detachedError{err.Error()}
+				}
 			}
 			c.timer.Reset(checkEvery)
 		}

@@ -1,8 +1,36 @@
-// hashSet: which keys a listing has met, in little memory.
+// metKeys and hashSet: which keys a listing has met, in little memory.
 
 package kvrt
 
 import "math/bits"
+
+// metKeys are the hashes of keys. A listing meets most keys when they cannot have come before, since what
+// it meets was there when it began: these are only noted, which costs a tenth of looking them up.
+type metKeys struct {
+	noted []uint64
+	set   *hashSet // of all, since a key came that may have come before
+}
+
+// newMetKeys makes room for as many keys as are expected.
+func newMetKeys(expected uint64) *metKeys {
+	return &metKeys{noted: make([]uint64, 0, min(expected, 1<<24))}
+}
+
+// meet reports whether the key with that hash comes for the first time; again tells that it need not.
+func (m *metKeys) meet(hash uint64, again bool) bool {
+	if m.set == nil {
+		if !again {
+			m.noted = append(m.noted, hash)
+			return true
+		}
+		m.set = newHashSet(uint64(max(cap(m.noted), len(m.noted))))
+		for _, h := range m.noted {
+			m.set.add(h)
+		}
+		m.noted = nil
+	}
+	return m.set.add(hash)
+}
 
 // hashSet is a set of hashes. It takes eight bytes for each, and a third of that as room; the map of
 // the language takes twice as much. The zero value is empty.

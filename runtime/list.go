@@ -122,10 +122,13 @@ func (b *Bucket) list(ctx context.Context, op string, s Selection, headersOnly b
 		}
 		messages, bytes := 0, 0
 		seed := maphash.MakeSeed()
-		var seen *hashSet
-		err := b.scan(ctx, s.pattern, startPolicy{latest: true}, headersOnly, func(expected uint64) {
-			if seen == nil {
-				seen = newHashSet(expected)
+		var (
+			met   *metKeys
+			known uint64 // that was there when the first consumer began
+		)
+		err := b.scan(ctx, s.pattern, startPolicy{latest: true}, headersOnly, func(c *consumer) {
+			if met == nil {
+				met, known = newMetKeys(c.pending), c.known
 			}
 		}, func(raw *rawEntry) bool {
 			messages, bytes = messages+1, bytes+len(raw.data)
@@ -133,7 +136,7 @@ func (b *Bucket) list(ctx context.Context, op string, s Selection, headersOnly b
 				return true
 			}
 			// A key that is written during the listing comes again.
-			if !seen.add(maphash.String(seed, raw.key)) {
+			if !met.meet(maphash.String(seed, raw.key), raw.revision > known) {
 				return true
 			}
 			stopped = !visit(raw, nil)
@@ -150,9 +153,9 @@ func (b *Bucket) list(ctx context.Context, op string, s Selection, headersOnly b
 }
 
 // scan visits the stored messages of a filter, in stream order, until all that was there when it
-// began has been visited, or visit returns false. It attaches again when a consumer is lost; expect,
-// if not nil, is told each time how many messages there are.
-func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, headersOnly bool, expect func(uint64), visit func(*rawEntry) bool) error {
+// began has been visited, or visit returns false. It attaches again when a consumer is lost; attached, if
+// not nil, is told each time. With headersOnly the values may be missing, but need not.
+func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, headersOnly bool, attached func(*consumer), visit func(*rawEntry) bool) error {
 	var (
 		c           *consumer
 		err         error
@@ -160,6 +163,7 @@ func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, hea
 		incarnation incarnation
 		wait        backoff
 		progress    = time.Now()
+		spare       = headersOnly && b.smallValues()
 	)
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: nothing was read: %w", ErrIncomplete, err)
@@ -172,7 +176,7 @@ func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, hea
 	for {
 		if c == nil {
 			attachCtx, cancel := b.withTimeout(ctx)
-			c, err = b.attachToLeader(attachCtx, filter, start, headersOnly)
+			c, err = b.attachToLeader(attachCtx, filter, start, headersOnly && !spare)
 			cancel()
 			if err != nil && (position == 0 || !Retryable(err)) {
 				return incomplete(ctx, position, err)
@@ -183,14 +187,16 @@ func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, hea
 				return wrapf(ErrIncomplete, "the bucket was created again")
 			}
 			incarnation = c.incarnation
-			if expect != nil {
-				expect(c.pending)
+			if attached != nil {
+				attached(c)
 			}
 			var ended bool
 			before := position
+			c.spare = spare
 			if ended, err = c.scan(ctx, &position, visit); ended {
 				return nil
 			}
+			spare = spare && !c.wasteful()
 			if position > before {
 				progress, wait = time.Now(), backoff{}
 			}
@@ -204,6 +210,25 @@ func (b *Bucket) scan(ctx context.Context, filter string, start startPolicy, hea
 			return incomplete(ctx, position, err)
 		}
 	}
+}
+
+// Where the values are not wanted, the server can leave them out. It says how large they were instead, which
+// takes it longer, and the client too, than a small value does (BenchmarkListing).
+const (
+	smallSize    = 256       // bytes, of a stored message with its key and all
+	spareSize    = 512       // bytes of a value, on average, that are too many
+	sparedBefore = 256 << 10 // bytes that are not
+)
+
+// smallValues reports whether the stored messages are small, on average.
+func (b *Bucket) smallValues() bool {
+	size := b.meanSize.Load()
+	return 0 < size && size <= smallSize && b.history == 1
+}
+
+// wasteful reports that values which are not wanted have turned out to be large.
+func (c *consumer) wasteful() bool {
+	return c.spare && c.bytes > sparedBefore && c.bytes > spareSize*c.received
 }
 
 // leaderTries is how many consumers are made at most to have one on the stream's leader: the server gives
@@ -245,6 +270,9 @@ func (c *consumer) scan(ctx context.Context, position *uint64, visit func(*rawEn
 		}
 		if !take(&d) || c.complete(&d) {
 			return true, nil
+		}
+		if c.wasteful() {
+			return false, &detachedError{"its values are large"}
 		}
 		if c.seemsComplete(&d) {
 			rest, complete, err := c.confirm(ctx)
