@@ -39,7 +39,7 @@ const (
 	slowHeartbeat = time.Second
 	slowExpiry    = 30 * time.Second
 
-	stallAfter = 5 * time.Millisecond // without a message, where there are no heartbeats: see consumer.bare
+	stallAfter = 20 * time.Millisecond // after a message, where there are no heartbeats: see consumer.bare
 
 	silenceLimit = 3 * time.Second        // without heartbeat, the consumer counts as lost
 	checkEvery   = 250 * time.Millisecond // look at the connection
@@ -51,6 +51,7 @@ const (
 type startPolicy struct {
 	sequence uint64 // first sequence to deliver; 0 for the start of the stream
 	latest   bool   // of each key that exists when the consumer is created, the latest revision only
+	onLeader bool   // nothing is asked for from a consumer that is not trusted
 }
 
 // consumer is one attach. It belongs to one goroutine.
@@ -169,26 +170,37 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 		config["opt_start_seq"] = start.sequence
 	}
 	before := c.b.known()
-	created, err := apiCall[struct {
+	type response struct {
 		Pending uint64 `json:"num_pending"`
+		Config  struct {
+			MaxBatch int `json:"max_batch"` // of a request; a server may have a limit
+		} `json:"config"`
 		Cluster *struct {
+			Name   string `json:"name"`
 			Leader string `json:"leader"`
 		} `json:"cluster"`
-	}](ctx, &c.b.conn, "CONSUMER.CREATE."+c.b.stream+"."+c.name+"."+c.filter, map[string]any{
-		"stream_name": c.b.stream,
-		"config":      config,
-		"action":      "create",
-	})
+	}
+	subject := "CONSUMER.CREATE." + c.b.stream + "." + c.name + "." + c.filter
+	request := map[string]any{"stream_name": c.b.stream, "config": config, "action": "create"}
+	created, err := apiCall[response](ctx, &c.b.conn, subject, request)
+	if e, ok := errors.AsType[*apiError](err); ok && e.ErrCode == codeInactiveThreshold {
+		delete(config, "inactive_threshold") // the stream has a lower one
+		created, err = apiCall[response](ctx, &c.b.conn, subject, request)
+	}
 	if err != nil {
 		return err
 	}
 	c.pending, c.expected = created.Pending, created.Pending
 	c.copyBatch = int(min(max(c.pending, pullBatch), copyBatch))
+	if limit := created.Config.MaxBatch; limit > 0 {
+		c.copyBatch = min(c.copyBatch, limit)
+	}
 	c.msgs = make(chan *nats.Msg, 2*c.copyBatch+64) // room for what two pulls can bring, heartbeats included
 	if c.sub, err = c.b.nc.ChanSubscribe(c.inbox, c.msgs); err != nil {
 		return connErr(err)
 	}
-	early := !start.latest || c.b.history == 1
+	doubtful := start.onLeader && created.Cluster != nil && created.Cluster.Name != ""
+	early := !doubtful && (!start.latest || c.b.history == 1)
 	if early && c.pending > 0 {
 		if err := c.pull(); err != nil {
 			return err
@@ -204,11 +216,6 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 		size := max(info.State.Bytes/info.State.Messages, 1)
 		c.copyBatch = int(min(uint64(c.copyBatch), max(pullBytes/size, 32)))
 	}
-	if !early && c.pending > 0 {
-		if err := c.pull(); err != nil {
-			return err
-		}
-	}
 	c.incarnation, c.last, c.lookEvery = info.incarnation(), info.State.LastSeq, info.Config.lookEvery()
 	// A server without a cluster gives itself as the stream's leader (2.15), under no cluster's name.
 	c.trusted = info.Cluster == nil || info.Cluster.Name == "" ||
@@ -217,7 +224,10 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 		c.known = before.last
 		c.quiet = c.known == c.last
 	}
-	return nil
+	if early || c.pending == 0 || start.onLeader && !c.trusted {
+		return nil
+	}
+	return c.pull()
 }
 
 // consumerName is unique among the consumers of a stream. It is short, since it is in the reply subject of
@@ -351,11 +361,11 @@ func (c *consumer) receive(ctx context.Context) (*nats.Msg, error) {
 	default:
 	}
 	silent := time.Now() // from here: nothing was due while the reader was busy
-	if c.bare {
-		c.timer.Reset(stallAfter)
-	} else {
-		c.timer.Reset(checkEvery)
+	patience := checkEvery
+	if c.bare && c.received > 0 {
+		patience = stallAfter
 	}
+	c.timer.Reset(patience)
 	for {
 		select {
 		case msg, ok := <-c.msgs:

@@ -213,6 +213,7 @@ const (
 	codeStreamOffline          = 10118 // the servers that have it are
 	codeConsumerOffline        = 10119
 	codeMaxBytesExceeded       = 10122
+	codeInactiveThreshold      = 10153 // of a consumer, beyond the stream's consumer_limits
 	codeMessageTTLInvalid      = 10165
 	codeMessageTTLDisabled     = 10166
 	codeWrongLastSequenceConst = 10164 // R3 answers either of the two

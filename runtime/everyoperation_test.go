@@ -125,6 +125,7 @@ func checkListings(t *testing.T, here *shop, n uint64) {
 	if err != nil || status.Entries < n {
 		t.Errorf("Status: %+v, %v", status, err)
 	}
+	n = min(n, 1500) // removing them takes long
 	if removed, err := here.order.DeleteMany(ctx, slices.Values(keysOf(tenant, n/2))); err != nil || removed != int(n/2) {
 		t.Errorf("DeleteMany: %d, %v", removed, err)
 	}

@@ -29,3 +29,27 @@ func TestAHashSetIsASet(t *testing.T) {
 		t.Fatal("zero")
 	}
 }
+
+func TestMetKeysMeetsEachKeyOnce(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, expected := range []uint64{0, 100, 5000} {
+		m, reference := newMetKeys(expected), map[uint64]bool{}
+		for i := range 3000 {
+			hash, again := r.Uint64(), i > 1000
+			if again && i%2 == 0 { // one that was met, as a rule
+				hash = anyOf(reference)
+			}
+			if first := m.meet(hash, again); first == reference[hash] {
+				t.Fatalf("%d: %d was met: %t", expected, i, reference[hash])
+			}
+			reference[hash] = true
+		}
+	}
+}
+
+func anyOf(reference map[uint64]bool) uint64 {
+	for hash := range reference {
+		return hash
+	}
+	return 0
+}

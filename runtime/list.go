@@ -240,8 +240,9 @@ const leaderTries = 32
 // any replica will do.
 func (b *Bucket) attachToLeader(ctx context.Context, filter string, start startPolicy, headersOnly bool) (*consumer, error) {
 	for tries := 1; ; tries++ {
+		start.onLeader = start.latest && tries < leaderTries
 		c, err := b.attach(ctx, filter, start, headersOnly)
-		if err != nil || c.trusted || !start.latest || c.completeAtOnce() || tries == leaderTries {
+		if err != nil || c.trusted || !start.onLeader || c.completeAtOnce() {
 			return c, err
 		}
 		c.close()
