@@ -23,7 +23,7 @@ func (m *metKeys) meet(hash uint64, again bool) bool {
 			m.noted = append(m.noted, hash)
 			return true
 		}
-		m.set = newHashSet(uint64(max(cap(m.noted), len(m.noted))))
+		m.set = newHashSet(uint64(cap(m.noted)))
 		for _, h := range m.noted {
 			m.set.add(h)
 		}

@@ -17,7 +17,9 @@ import (
 //
 // The listing is complete as of some moment between the call and its end. It keeps eight bytes for
 // each key, and ends with the context; without a deadline it goes on while it makes progress. While it
-// is under way the server (2.15) is slow to purge: what is to be purged is better collected first.
+// is under way the server (2.15) is slow to purge: what is to be purged is better collected first. Values
+// are left out of what is fetched, unless the bucket's entries have 256 bytes at most on average: then
+// leaving them out costs more.
 //
 //go:noinline
 func (kv *KV[K, V]) Keys(ctx context.Context, s Selection) iter.Seq2[K, error] {
@@ -124,12 +126,13 @@ func (b *Bucket) list(ctx context.Context, op string, s Selection, headersOnly b
 		seed := maphash.MakeSeed()
 		var (
 			met   *metKeys
-			known uint64 // that was there when the first consumer began
+			known uint64 // up to there, what comes was there when the first consumer began
 		)
 		err := b.scan(ctx, s.pattern, startPolicy{latest: true}, headersOnly, func(c *consumer) {
 			if met == nil {
 				met, known = newMetKeys(c.pending), c.known
 			}
+			known = min(known, c.known) // another consumer may be on a replica that is behind
 		}, func(raw *rawEntry) bool {
 			messages, bytes = messages+1, bytes+len(raw.data)
 			if raw.op != Put {
