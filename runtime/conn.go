@@ -72,12 +72,19 @@ const firstAttempt = time.Second
 // lands after the caller has given up. An error is a *lostError if the message may have reached the
 // server, and otherwise says why it did not: ErrUnavailable, ErrPermission, ErrTooLarge or the
 // context's error.
-func (c *conn) roundTrip(ctx context.Context, msg *nats.Msg, limit time.Duration) (*nats.Msg, error) {
+//
+// What is idempotent may have its answer come to a subscription of ours. When the application drains the
+// connection, that one ends at once, and with it the answers on their way; the connection's own is the last.
+func (c *conn) roundTrip(ctx context.Context, msg *nats.Msg, limit time.Duration, idempotent bool) (reply *nats.Msg, err error) {
 	if err := c.waitConnected(ctx); err != nil {
 		return nil, err
 	}
 	g := c.watchRequest(ctx, msg.Subject, limit)
-	reply, err := c.replies.request(g, msg)
+	if idempotent {
+		reply, err = c.replies.request(g, msg)
+	} else {
+		reply, err = c.nc.RequestMsgWithContext(g.context(), msg)
+	}
 	err = g.stop(err)
 	if err == nil {
 		return reply, nil
@@ -121,7 +128,7 @@ func (c *conn) read(ctx context.Context, subject string, data []byte) (*nats.Msg
 	}
 	wait, limit := backoff{}, firstAttempt
 	for ; ; limit *= 2 {
-		reply, err := c.roundTrip(ctx, &nats.Msg{Subject: subject, Data: data}, limit)
+		reply, err := c.roundTrip(ctx, &nats.Msg{Subject: subject, Data: data}, limit, true)
 		if err == nil {
 			if c.trace != nil && c.trace.ResponseReceived != nil {
 				c.trace.ResponseReceived(subject, reply.Data, reply.Header)

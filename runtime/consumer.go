@@ -32,6 +32,7 @@ const (
 	// (see consumer.skipping), and the consumer with it: it is given more time and room.
 	skipExpiry = time.Second
 	skipBytes  = 4 * pullBytes
+	skipBatch  = 4096
 
 	fastHeartbeat = 20 * time.Millisecond // where the last pull brought nothing: the server lags behind
 	fastExpiry    = 2 * time.Second
@@ -44,7 +45,7 @@ const (
 	silenceLimit = 3 * time.Second        // without heartbeat, the consumer counts as lost
 	checkEvery   = 250 * time.Millisecond // look at the connection
 
-	inactiveThreshold = time.Minute // the server drops the consumer of a client that vanished
+	inactiveThreshold = 5 * time.Minute // the server drops the consumer of a client that vanished, or that reads so slowly
 )
 
 // startPolicy says where a consumer starts.
@@ -78,9 +79,9 @@ type consumer struct {
 
 	copyBatch int // messages asked for ahead of the reader while fast
 
-	// bare: what was asked for last has neither heartbeats nor an expiry, for which the server would look at
-	// the clock twice for each message. This is the way for the bulk of a large copy; once nothing comes for
-	// a while, all further requests have them.
+	// bare: there may be a request that has neither heartbeats nor an expiry, for which the server would look
+	// at the clock twice for each message. This is the way for the bulk of a large copy. Once nothing comes for
+	// a while, stalled, there is another one that has them, and so have all further ones.
 	bare, stalled bool
 
 	reconnects  uint64 // of the connection at attach
@@ -212,6 +213,9 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 		return err
 	}
 	c.skipping = start.latest && info.Config.MaxMsgsPerSubject != 1
+	if c.skipping {
+		c.copyBatch = min(c.copyBatch, skipBatch)
+	}
 	if c.skipping && !headersOnly && info.State.Messages > 0 {
 		size := max(info.State.Bytes/info.State.Messages, 1)
 		c.copyBatch = int(min(uint64(c.copyBatch), max(pullBytes/size, 32)))
@@ -220,7 +224,7 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 	// A server without a cluster gives itself as the stream's leader (2.15), under no cluster's name.
 	c.trusted = info.Cluster == nil || info.Cluster.Name == "" ||
 		created.Cluster != nil && info.Cluster.Leader == created.Cluster.Leader
-	if c.trusted && before.of == c.incarnation {
+	if c.trusted && before.of == c.incarnation && before.last <= c.last {
 		c.known = before.last
 		c.quiet = c.known == c.last
 	}
@@ -268,12 +272,15 @@ func (c *consumer) pull() error {
 		switch expiry {
 		case holeExpiry:
 			expiry = skipExpiry
+			if c.bare || c.stalled { // others are served in turn
+				expiry = lagExpiry
+			}
 		case fastExpiry:
 			expiry = lagExpiry
 		}
 	}
 	c.moved = false
-	batch := c.ahead() - c.outstanding
+	batch := min(c.ahead()-c.outstanding, c.copyBatch)
 	request := fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d`, batch, maxSize)
 	if c.fast && !c.stalled && c.pending > uint64(c.copyBatch) {
 		c.bare = true

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"weak"
 
 	"github.com/nats-io/nats.go"
 )
@@ -137,12 +138,16 @@ func (r *replies) subscribe() error {
 		return err
 	}
 	r.inbox, r.msgs = inbox, msgs
-	// A handle needs no closing; its subscription goes with it.
-	unsubscribe := func(sub *nats.Subscription) { _ = sub.Unsubscribe() }
-	cleanup := runtime.AddCleanup(r, unsubscribe, sub)
+	// A handle needs no closing; its subscription goes with it. What a cleanup holds stays, so that is not
+	// the subscription: it leads to the connection, and that to what the application's handlers hold.
+	cleanup := runtime.AddCleanup(r, func(sub weak.Pointer[nats.Subscription]) {
+		if sub := sub.Value(); sub != nil {
+			go func() { _ = sub.Unsubscribe() }() // which may have to wait for the connection
+		}
+	}, weak.Make(sub))
 	r.end = func() {
 		cleanup.Stop()
-		unsubscribe(sub)
+		_ = sub.Unsubscribe()
 	}
 	return nil
 }

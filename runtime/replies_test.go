@@ -122,3 +122,89 @@ func TestAHandleLeavesNothingOnTheConnection(t *testing.T) {
 		}
 	}
 }
+
+// A write that is on its way when the application drains the connection is answered.
+func TestWritesOnTheirWayWhenTheConnectionIsDrained(t *testing.T) {
+	srv := kvtest.StartServer(t)
+	for range 5 {
+		nc := srv.Connect(t).Conn()
+		js, err := jetstream.New(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := ensureShop(t, js, shopConfig())
+		ctx := within(t, time.Minute)
+		// The drain waits for a handler of the application that takes its time.
+		handling, goOn := make(chan struct{}), make(chan struct{})
+		if _, err := nc.Subscribe("work", func(*nats.Msg) { close(handling); <-goOn }); err != nil {
+			t.Fatal(err)
+		}
+		if err := nc.Publish("work", nil); err != nil {
+			t.Fatal(err)
+		}
+		<-handling
+		var writing, done sync.WaitGroup
+		for id := range uint64(20) {
+			writing.Add(1)
+			done.Go(func() {
+				begun := sync.OnceFunc(writing.Done)
+				defer begun()
+				for n := 0; ; n++ {
+					if n == 5 {
+						begun()
+					}
+					_, err := s.order.Put(ctx, orderKey{"a", id}, order{})
+					if err == nil {
+						continue
+					}
+					if !errors.Is(err, kvrt.ErrUnavailable) || errors.Is(err, kvrt.ErrUnknownOutcome) {
+						t.Errorf("Put: %v", err)
+					}
+					return
+				}
+			})
+		}
+		writing.Wait()
+		if err := nc.Drain(); err != nil {
+			t.Fatal(err)
+		}
+		done.Wait()
+		close(goOn)
+	}
+}
+
+// A handle that the handlers of a connection know does not keep the connection after its end.
+func TestAClosedConnectionIsForgotten(t *testing.T) {
+	srv := kvtest.StartServer(t)
+	ctx := within(t, time.Minute)
+	const n = 10
+	gone := make(chan struct{}, n)
+	for range n {
+		type app struct{ shop *shop }
+		a := &app{}
+		runtime.AddCleanup(a, func(struct{}) { gone <- struct{}{} }, struct{}{})
+		nc, err := nats.Connect(srv.URL(), nats.ReconnectHandler(func(*nats.Conn) { _ = a.shop }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		js, err := jetstream.New(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.shop = ensureShop(t, js, shopConfig())
+		put(t, a.shop, "a", 1, 1)
+		if _, err := a.shop.order.Get(ctx, orderKey{"a", 1}); err != nil {
+			t.Fatal(err)
+		}
+		nc.Close()
+	}
+	for range n - 1 { // the last one may still be on the stack
+		for len(gone) == 0 {
+			runtime.GC()
+			if err := ctx.Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-gone
+	}
+}

@@ -334,7 +334,7 @@ func (b *Bucket) deliverBy(ctx context.Context, limit time.Duration, send func(c
 
 // publish is one attempt.
 func (b *Bucket) publish(ctx context.Context, msg *nats.Msg, limit time.Duration) (uint64, error) {
-	reply, err := b.roundTrip(ctx, msg, limit)
+	reply, err := b.roundTrip(ctx, msg, limit, false)
 	if err != nil {
 		return 0, err
 	}
