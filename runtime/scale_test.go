@@ -86,16 +86,20 @@ func TestCostPerKey(t *testing.T) {
 			sample[i] = benchKey(rand.IntN(n))
 		}
 		row.first = timed(t, len(sample), func() error { _, err := reader.order.GetMany(ctx, sample); return err })
-		for i := range sample {
-			sample[i] = benchKey(rand.IntN(n))
-		}
-		row.many = timed(t, len(sample), func() error { _, err := reader.order.GetMany(ctx, sample); return err })
-		if *scaleFile != "" {
+		var many, rawMany []time.Duration
+		for range 9 {
 			for i := range sample {
 				sample[i] = benchKey(rand.IntN(n))
 			}
-			row.rawMany = timed(t, len(sample), func() error { return rawMultiGet(ctx, st.js.Conn(), sample) })
+			many = append(many, timed(t, len(sample), func() error { _, err := reader.order.GetMany(ctx, sample); return err }))
+			for i := range sample {
+				sample[i] = benchKey(rand.IntN(n))
+			}
+			rawMany = append(rawMany, timed(t, len(sample), func() error { return rawMultiGet(ctx, st.js.Conn(), sample) }))
 		}
+		slices.Sort(many)
+		slices.Sort(rawMany)
+		row.many, row.rawMany = many[len(many)/2], rawMany[len(rawMany)/2]
 		near := rand.IntN(n - len(sample))
 		row.manyNear = timed(t, len(sample), func() error {
 			keys := make([]orderKey, len(sample))
@@ -217,13 +221,11 @@ func scaleTable(rows []scaleRow) string {
 		"    go test ./runtime -run CostPerKey -timeout 30m %s\n\n", title, servers, flags)
 	b.WriteString(`Microseconds for one key. The keys that GetMany and Get read are random ones, which are spread over all
 of the server's files. The first GetMany after a while has the server (2.15) read all of them and build
-an index, each replica its own, which it drops when it has not been used for two minutes; single reads
-that follow meet servers that are still at it. Then each GetMany has the server look into every file that
-one of its keys is in, as the request does without this package; keys that were written together are in few
-of them. One listing after the writes is not timed: the servers are
-still at work with them.
+an index, each replica its own, which it drops when it has not been used for two minutes. Then it is the
+median of nine, as for the request that a GetMany consists of, alone, whose answer is only counted. One
+listing after the writes is not timed: the servers are still at work with them.
 
-| keys | PutMany | Keys | nats.go ListKeys | List | nats.go WatchAll | first GetMany of 1,024 | next | its request alone | GetMany of 1,024 written together | Get | nats.go Get |
+| keys | PutMany | Keys | nats.go ListKeys | List | nats.go WatchAll | first GetMany of 1,024 | GetMany | its request alone | GetMany of keys written together | Get | nats.go Get |
 |---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 `)
 	us := func(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d)/1e3) }
