@@ -8,6 +8,7 @@
 package kvrt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ const (
 	silenceLimit = 3 * time.Second        // without heartbeat, the consumer counts as lost
 	checkEvery   = 250 * time.Millisecond // look at the connection
 
-	inactiveThreshold = 5 * time.Minute // the server drops the consumer of a client that vanished, or that reads so slowly
+	inactiveThreshold = time.Minute // without a request, after which the server drops the consumer
 )
 
 // startPolicy says where a consumer starts.
@@ -83,6 +84,9 @@ type consumer struct {
 	// at the clock twice for each message. This is the way for the bulk of a large copy. Once nothing comes for
 	// a while, stalled, there is another one that has them, and so have all further ones.
 	bare, stalled bool
+
+	pulled   time.Time     // when something was asked for last
+	inactive time.Duration // that the server allows
 
 	reconnects  uint64 // of the connection at attach
 	lastErr     error  // likewise
@@ -174,7 +178,8 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 	type response struct {
 		Pending uint64 `json:"num_pending"`
 		Config  struct {
-			MaxBatch int `json:"max_batch"` // of a request; a server may have a limit
+			MaxBatch          int           `json:"max_batch"` // of a request; a server may have a limit
+			InactiveThreshold time.Duration `json:"inactive_threshold"`
 		} `json:"config"`
 		Cluster *struct {
 			Name   string `json:"name"`
@@ -193,6 +198,7 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 	}
 	c.pending, c.expected = created.Pending, created.Pending
 	c.copyBatch = int(min(max(c.pending, pullBatch), copyBatch))
+	c.inactive = cmp.Or(created.Config.InactiveThreshold, inactiveThreshold)
 	if limit := created.Config.MaxBatch; limit > 0 {
 		c.copyBatch = min(c.copyBatch, limit)
 	}
@@ -280,7 +286,7 @@ func (c *consumer) pull() error {
 		}
 	}
 	c.moved = false
-	batch := min(c.ahead()-c.outstanding, c.copyBatch)
+	batch := max(min(c.ahead()-c.outstanding, c.copyBatch), 1)
 	request := fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d`, batch, maxSize)
 	if c.fast && !c.stalled && c.pending > uint64(c.copyBatch) {
 		c.bare = true
@@ -292,6 +298,7 @@ func (c *consumer) pull() error {
 		return connErr(err)
 	}
 	c.outstanding += batch
+	c.pulled = time.Now()
 	return nil
 }
 
@@ -311,7 +318,7 @@ func (c *consumer) pullSubject() string {
 // next returns the next message or heartbeat. Its error is ctx's, a *detachedError, or final.
 func (c *consumer) next(ctx context.Context) (delivery, error) {
 	for {
-		if c.outstanding <= c.ahead()/2 {
+		if c.outstanding <= c.ahead()/2 || c.forgotten() {
 			if c.b.nc.Stats().Reconnects != c.reconnects {
 				return delivery{}, &detachedError{"the connection was lost"}
 			}
@@ -353,6 +360,12 @@ func (c *consumer) next(ctx context.Context) (delivery, error) {
 		c.bytes += uint64(len(msg.Data))
 		return d, nil
 	}
+}
+
+// forgotten reports that the server is about to take the consumer of a slow reader for one that nobody
+// uses. It looks at the clock now and then only, which would cost a fast reader more than it is worth.
+func (c *consumer) forgotten() bool {
+	return c.received%16 == 15 && time.Since(c.pulled) > c.inactive/3
 }
 
 // idle reports that nothing has arrived that next has not returned.

@@ -229,6 +229,10 @@ func (p *proxy) connect(t *testing.T, opts ...nats.Option) jetstream.JetStream {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The connection subscribes to answers with its first request, which is not what is to be lost.
+	if _, err := js.AccountInfo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return js
 }
 

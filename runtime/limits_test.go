@@ -45,3 +45,37 @@ func TestLimitsOfConsumersAreKept(t *testing.T) {
 		t.Errorf("%+v, %v", info.State, err)
 	}
 }
+
+// Who reads so slowly that nothing has to be asked for in a long time keeps the consumer.
+func TestTheConsumerOfASlowReaderStays(t *testing.T) {
+	ctx := within(t, time.Minute)
+	js := kvtest.Start(t)
+	const limit = time.Second
+	_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "KV_SHOP", Subjects: []string{"$KV.SHOP.>"}, AllowDirect: true,
+		MaxMsgsPerSubject: 1, AllowRollup: true, DenyDelete: true, Discard: jetstream.DiscardNew,
+		ConsumerLimits: jetstream.StreamConsumerLimits{InactiveThreshold: limit}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := ensureShop(t, js, shopConfig())
+	const n = 400
+	if _, err := s.order.PutMany(ctx, orders("a", n)); err != nil {
+		t.Fatal(err)
+	}
+	created, err := js.Conn().SubscribeSync("$JS.EVENT.ADVISORY.CONSUMER.CREATED.KV_SHOP.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, err := range s.order.List(ctx, orderFilter{}.selection()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen++; seen < n/2 {
+			time.Sleep(5 * limit / n) // the reader's work
+		}
+	}
+	if consumers, _, err := created.Pending(); seen != n || consumers != 1 || err != nil {
+		t.Errorf("%d entries with %d consumers, %v", seen, consumers, err)
+	}
+}
