@@ -461,9 +461,10 @@ func (c *consumer) seemsComplete(d *delivery) bool {
 	return d.msg != nil && d.pending == 0 && (c.trusted || d.sequence >= c.last)
 }
 
-// completeAtOnce is complete before the first delivery.
+// completeAtOnce is complete before the first delivery. That nothing is to come, according to the server,
+// does not tell: it may have counted down for a message that was written over, and not up for the new one.
 func (c *consumer) completeAtOnce() bool {
-	return c.pending == 0 && (c.trusted || c.last == 0)
+	return c.pending == 0 && (c.quiet || c.last == 0)
 }
 
 // settled switches to slow heartbeats: the copy is complete.

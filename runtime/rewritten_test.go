@@ -5,6 +5,7 @@ package kvrt_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -151,4 +152,92 @@ func TestPlainListingsLackKeysThatAreWrittenAgainMeanwhile(t *testing.T) {
 		}
 	}
 	t.Error("plain nats.go no longer has the fault")
+}
+
+// What the server says is to come, when it makes a consumer, is too little too in a key that is written at
+// that moment: none is no sign of an end.
+func TestAKeyThatIsWrittenAllTheTimeIsAlwaysThere(t *testing.T) {
+	for _, replicas := range []int{1, 3} {
+		t.Run(fmt.Sprint("R", replicas), func(t *testing.T) {
+			ctx := within(t, time.Minute)
+			js := kvtest.StartCluster(t, replicas)
+			cfg := shopConfig()
+			cfg.Replicas = replicas
+			s := ensureShop(t, js, cfg)
+			for i := range 300 {
+				put(t, s, "a", 1, 1)
+				if events, err := s.order.History(ctx, orderKey{"a", 1}); len(events) == 0 || err != nil {
+					t.Fatalf("History after write %d: %d events, %v", i, len(events), err)
+				}
+			}
+			writers, stop := context.WithCancel(ctx)
+			var wg sync.WaitGroup
+			for range 4 {
+				there := ensureShop(t, js, cfg)
+				wg.Go(func() {
+					for writers.Err() == nil {
+						if _, err := there.order.Put(ctx, orderKey{"a", 1}, order{}); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+			for i := range 600 {
+				if events, err := s.order.History(ctx, orderKey{"a", 1}); len(events) == 0 || err != nil {
+					t.Fatalf("History %d: %d events, %v", i, len(events), err)
+				}
+			}
+			for i := range 100 { // a handle that has not learned that there are few
+				fresh, err := kvrt.Open(ctx, js, cfg, bindShop)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n, err := fresh.order.Count(ctx, orderFilter{}.selection()); n != 1 || err != nil {
+					t.Fatalf("Count %d: %d, %v", i, n, err)
+				}
+				c, err := fresh.order.Cache(ctx, orderFilter{}.selection())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.Len() != 1 {
+					t.Fatalf("cache %d is empty", i)
+				}
+				c.Close()
+			}
+			stop()
+			wg.Wait()
+		})
+	}
+}
+
+func TestPlainHistoriesOfAKeyThatIsWrittenAllTheTime(t *testing.T) {
+	ctx := within(t, time.Minute)
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	put(t, s, "a", 1, 1)
+	kv := plain(t, s)
+	writers, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for range 4 {
+		there := ensureShop(t, js, shopConfig())
+		wg.Go(func() {
+			for writers.Err() == nil {
+				if _, err := there.order.Put(ctx, orderKey{"a", 1}, order{}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	defer wg.Wait()
+	defer stop()
+	for range 20_000 {
+		if _, err := kv.History(ctx, "order.a.1"); errors.Is(err, jetstream.ErrKeyNotFound) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Error("plain nats.go no longer has the fault: the key is always there")
 }
