@@ -20,29 +20,6 @@ import (
 )
 
 const (
-	pullBatch = 512     // messages asked for ahead of the reader
-	copyBatch = 12288   // while a copy of so many is awaited: a third faster (BenchmarkListing)
-	pullBytes = 4 << 20 // and their bytes, at least one message
-
-	// While the end of the initial copy is awaited. With deliver policy last_per_subject, the server
-	// (2.15, getNextMsg) goes on past a key that has vanished since the consumer was created at the next
-	// heartbeat only: 900 such keys take 900 heartbeats.
-	holeHeartbeat = time.Millisecond
-	holeExpiry    = 100 * time.Millisecond // a request goes on with its heartbeats when the copy is complete
-	// A request that ends early may have cost a message while the server skips to the latest revisions
-	// (see consumer.skipping), and the consumer with it: it is given more time and room.
-	skipExpiry = time.Second
-	skipBytes  = 4 * pullBytes
-	skipBatch  = 4096
-
-	fastHeartbeat = 20 * time.Millisecond // where the last pull brought nothing: the server lags behind
-	fastExpiry    = 2 * time.Second
-	lagExpiry     = 10 * time.Second // while skipping
-	slowHeartbeat = time.Second
-	slowExpiry    = 30 * time.Second
-
-	stallAfter = 20 * time.Millisecond // after a message, where there are no heartbeats: see consumer.bare
-
 	silenceLimit = 3 * time.Second        // without heartbeat, the consumer counts as lost
 	checkEvery   = 250 * time.Millisecond // look at the connection
 
@@ -263,58 +240,6 @@ func (c *consumer) close() {
 	}
 }
 
-// pull asks for more messages.
-func (c *consumer) pull() error {
-	heartbeat, expiry := slowHeartbeat, slowExpiry
-	switch {
-	case c.fast && c.moved:
-		heartbeat, expiry = holeHeartbeat, holeExpiry
-	case c.fast:
-		heartbeat, expiry = fastHeartbeat, fastExpiry
-	}
-	maxSize := c.maxSize
-	if c.skipping {
-		maxSize += skipBytes - pullBytes
-		switch expiry {
-		case holeExpiry:
-			expiry = skipExpiry
-			if c.bare || c.stalled { // others are served in turn
-				expiry = lagExpiry
-			}
-		case fastExpiry:
-			expiry = lagExpiry
-		}
-	}
-	c.moved = false
-	batch := max(min(c.ahead()-c.outstanding, c.copyBatch), 1)
-	request := fmt.Appendf(nil, `{"batch":%d,"max_bytes":%d`, batch, maxSize)
-	if c.fast && !c.stalled && c.pending > uint64(c.copyBatch) {
-		c.bare = true
-	} else {
-		request = fmt.Appendf(request, `,"expires":%d,"idle_heartbeat":%d`, expiry, heartbeat)
-	}
-	request = append(request, '}')
-	if err := c.b.nc.PublishRequest(c.pullSubject(), c.inbox, request); err != nil {
-		return connErr(err)
-	}
-	c.outstanding += batch
-	c.pulled = time.Now()
-	return nil
-}
-
-// ahead is how many messages to have asked for. While the end of the initial copy is awaited, it is no
-// more than are to come: a request that has been filled has no more heartbeats.
-func (c *consumer) ahead() int {
-	if c.fast && c.pending > 0 {
-		return int(min(c.pending, uint64(c.copyBatch)))
-	}
-	return min(pullBatch, c.copyBatch)
-}
-
-func (c *consumer) pullSubject() string {
-	return c.b.api + "CONSUMER.MSG.NEXT." + c.b.stream + "." + c.name
-}
-
 // next returns the next message or heartbeat. Its error is ctx's, a *detachedError, or final.
 func (c *consumer) next(ctx context.Context) (delivery, error) {
 	for {
@@ -360,12 +285,6 @@ func (c *consumer) next(ctx context.Context) (delivery, error) {
 		c.bytes += uint64(len(msg.Data))
 		return d, nil
 	}
-}
-
-// forgotten reports that the server is about to take the consumer of a slow reader for one that nobody
-// uses. It looks at the clock now and then only, which would cost a fast reader more than it is worth.
-func (c *consumer) forgotten() bool {
-	return c.received%16 == 15 && time.Since(c.pulled) > c.inactive/3
 }
 
 // idle reports that nothing has arrived that next has not returned.
@@ -449,22 +368,6 @@ func (c *consumer) control(status string, msg *nats.Msg) (d delivery, ok bool, e
 	default: // 404, 503: the consumer is gone
 		return d, false, &detachedError{strings.TrimSpace(status + " " + strings.ToLower(text))}
 	}
-}
-
-// complete reports whether an initial copy ends with d, by a heartbeat: the consumer was at the end of
-// what its server had, and that server had all that the leader had when the consumer was attached. Being
-// past that point is not enough while more is to come: a key may have moved on by being written again.
-func (c *consumer) complete(d *delivery) bool { return d.msg == nil && d.sequence >= c.last }
-
-// seemsComplete reports the same of a message, which does not tell exactly: see confirm.
-func (c *consumer) seemsComplete(d *delivery) bool {
-	return d.msg != nil && d.pending == 0 && (c.trusted || d.sequence >= c.last)
-}
-
-// completeAtOnce is complete before the first delivery. That nothing is to come, according to the server,
-// does not tell: it may have counted down for a message that was written over, and not up for the new one.
-func (c *consumer) completeAtOnce() bool {
-	return c.pending == 0 && (c.quiet || c.last == 0)
 }
 
 // settled switches to slow heartbeats: the copy is complete.

@@ -24,6 +24,22 @@ const (
 	tailBytes = 4 << 20 // and their bytes, at least one message
 )
 
+// complete reports whether an initial copy ends with d, by a heartbeat: the consumer was at the end of
+// what its server had, and that server had all that the leader had when the consumer was attached. Being
+// past that point is not enough while more is to come: a key may have moved on by being written again.
+func (c *consumer) complete(d *delivery) bool { return d.msg == nil && d.sequence >= c.last }
+
+// seemsComplete reports the same of a message, which does not tell exactly: see confirm.
+func (c *consumer) seemsComplete(d *delivery) bool {
+	return d.msg != nil && d.pending == 0 && (c.trusted || d.sequence >= c.last)
+}
+
+// completeAtOnce is complete before the first delivery. That nothing is to come, according to the server,
+// does not tell: it may have counted down for a message that was written over, and not up for the new one.
+func (c *consumer) completeAtOnce() bool {
+	return c.pending == 0 && (c.quiet || c.last == 0)
+}
+
 // confirm finds out whether a copy is complete that seems to be. rest are messages that are still to be
 // visited, in order, with which it is if complete says so; the consumer may deliver them too.
 func (c *consumer) confirm(ctx context.Context) (rest []delivery, complete bool, err error) {

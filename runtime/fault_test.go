@@ -230,7 +230,7 @@ func (p *proxy) connect(t *testing.T, opts ...nats.Option) jetstream.JetStream {
 		t.Fatal(err)
 	}
 	// The connection subscribes to answers with its first request, which is not what is to be lost.
-	if _, err := js.AccountInfo(t.Context()); err != nil {
+	if _, err := nc.RequestWithContext(within(t, 30*time.Second), "$JS.API.STREAM.INFO.KV_SHOP", nil); err != nil {
 		t.Fatal(err)
 	}
 	return js
