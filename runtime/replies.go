@@ -25,8 +25,8 @@ type replies struct {
 	nc *nats.Conn
 
 	mu    sync.Mutex
-	begun bool           // a request was made: the first one has the connection make what writes need
-	inbox string         // with its last dot; empty before the second request
+	begun bool           // the first request goes the connection's own way, so that both are subscribed by then
+	inbox string         // with its last dot; empty before the first request
 	msgs  chan *nats.Msg // has room for all that may come, so that the connection never drops one
 	end   func()         // of the subscription
 	slots []*replySlot
@@ -106,10 +106,6 @@ func (r *replies) sweep(slot *replySlot, reply string, msgs <-chan *nats.Msg) *n
 func (r *replies) reserve() (slot *replySlot, reply string, msgs <-chan *nats.Msg, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.begun {
-		r.begun = true
-		return nil, "", nil, nil
-	}
 	if r.late >= lateLimit {
 		if len(r.free) < len(r.slots) {
 			return nil, "", nil, nil
@@ -121,6 +117,10 @@ func (r *replies) reserve() (slot *replySlot, reply string, msgs <-chan *nats.Ms
 		if err := r.subscribe(); err != nil {
 			return nil, "", nil, err
 		}
+	}
+	if !r.begun {
+		r.begun = true
+		return nil, "", nil, nil
 	}
 	switch last := len(r.free) - 1; {
 	case last >= 0:
