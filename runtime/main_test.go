@@ -21,11 +21,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	// What a server (2.15) leaves behind where a stream is created and deleted at the same time.
-	const server = "github.com/nats-io/nats-server/v2/server"
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction(server+".(*fileStore).flushStreamStateLoop"),
-		goleak.IgnoreAnyFunction(server+"/ats.Register.func1"))
+	goleak.VerifyTestMain(m)
 }
 
 // The fixtures below are what generated code for a small schema looks like: one pattern with two
