@@ -221,7 +221,7 @@ func (c *localCopy) control(_ context.Context, op Op, position Position) bool {
 	return true
 }
 
-func (c *localCopy) close() {}
+func (c *localCopy) close(bool) {}
 
 func (c *localCopy) before(revision uint64) (keys []string) {
 	for _, r := range c.writable().records() {

@@ -88,7 +88,8 @@ type outlet interface {
 	// message is one for this watch, alive that ctx has not ended.
 	event(ctx context.Context, raw *rawEntry, o *watchOptions, position Position, send bool) (matched, alive bool)
 	control(ctx context.Context, op Op, position Position) (alive bool)
-	close()
+	// close ends the outlet; discard tells that nobody is to see what was not read.
+	close(discard bool)
 }
 
 // patternOutlet is the outlet of a watch of one pattern's keys.
@@ -109,7 +110,7 @@ func (p *patternOutlet[K, V]) control(ctx context.Context, op Op, position Posit
 	return p.w.send(ctx, Event[K, V]{Op: op}, position)
 }
 
-func (p *patternOutlet[K, V]) close() { close(p.w.updates) }
+func (p *patternOutlet[K, V]) close(discard bool) { p.w.close(discard) }
 
 // match makes an event of a stored message, if its key is one of the pattern's.
 //
@@ -151,7 +152,7 @@ func (b *bucketOutlet[E]) control(ctx context.Context, op Op, position Position)
 	return b.w.send(ctx, any(ControlEvent{op}).(E), position)
 }
 
-func (b *bucketOutlet[E]) close() { close(b.w.updates) }
+func (b *bucketOutlet[E]) close(discard bool) { b.w.close(discard) }
 
 func matchBucket(patterns []Keyspace, raw *rawEntry, meta bool) BucketEvent {
 	for _, p := range patterns {
@@ -231,7 +232,7 @@ func (w *watching) start(ctx context.Context) error {
 		w.latest = !w.opts.history
 	}
 	err := w.attach(ctx)
-	w.position = w.at
+	w.advance(w.at)
 	return err
 }
 
@@ -280,7 +281,7 @@ func (w *watching) run(ctx context.Context) {
 		err = connErr(nats.ErrConnectionClosed)
 	}
 	w.ended(w.b.wrap(w.op, w.filter, err))
-	w.out.close()
+	w.out.close(ctx.Err() != nil)
 	if w.closed != nil {
 		w.b.nc.RemoveStatusListener(w.closed)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -413,6 +415,96 @@ func TestThePositionOfAWatcher(t *testing.T) {
 			}
 			time.Sleep(time.Millisecond)
 		}
+	}
+}
+
+// Whether events are ready before they are asked for or not, the position is that of the last one received.
+func TestThePositionIsThatOfTheLastEventReceived(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	const n = 200 // more than are ready before they are asked for
+	for id := range uint64(n) {
+		put(t, s, "a", id, 1)
+	}
+	for _, patience := range []time.Duration{0, 50 * time.Microsecond, time.Millisecond} {
+		w := watch(t, s, orderFilter{})
+		var stopped atomic.Bool
+		var asker sync.WaitGroup
+		asker.Go(func() { // whoever asks beside the reader does not change that
+			for !stopped.Load() {
+				w.Position()
+				time.Sleep(10 * time.Microsecond)
+			}
+		})
+		for range n {
+			e := next(t, w)
+			if text := w.Position().String(); !strings.HasSuffix(text, "."+strconv.FormatUint(e.Revision, 36)) {
+				t.Errorf("%s after revision %d", text, e.Revision)
+			}
+			time.Sleep(patience)
+		}
+		stopped.Store(true)
+		asker.Wait()
+	}
+}
+
+// What is ready and was not read is neither delivered after Stop nor after the end of ctx, and counts as
+// not received.
+func TestNothingComesFromAWatcherThatHasEnded(t *testing.T) {
+	s := ensureShop(t, kvtest.Start(t), shopConfig())
+	for id := range uint64(100) {
+		put(t, s, "a", id, 1)
+	}
+	for _, end := range []string{"Stop", "context"} {
+		for read := range 20 {
+			ctx, cancel := context.WithCancel(t.Context())
+			w, err := s.order.Watch(ctx, orderFilter{}.selection())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range read {
+				next(t, w)
+			}
+			pos := w.Position()
+			if end == "context" {
+				cancel()
+				for w.Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
+			}
+			w.Stop()
+			if e, ok := <-w.Updates(); ok {
+				t.Fatalf("after %s: %v", end, e)
+			}
+			if w.Position() != pos {
+				t.Fatalf("%v after %s, %v before", w.Position(), end, pos)
+			}
+			cancel()
+			expect(t, watch(t, s, orderFilter{}, kvrt.ResumeFrom(pos)), fmt.Sprintf("Put a/%d 1", read))
+		}
+	}
+}
+
+// A watch that ends by itself still delivers what it had read.
+func TestWhatWasReadBeforeTheEndOfAWatchIsDelivered(t *testing.T) {
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	for id := range uint64(10) {
+		put(t, s, "a", id, 1)
+	}
+	w := watch(t, s, orderFilter{})
+	for len(w.Updates()) <= 10 { // and Synced
+		time.Sleep(time.Millisecond)
+	}
+	js.Conn().Close()
+	for w.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	for id := range 10 {
+		expect(t, w, fmt.Sprintf("Put a/%d 1", id))
+	}
+	expect(t, w, "Synced")
+	if e, ok := <-w.Updates(); ok {
+		t.Fatal(e)
 	}
 }
 

@@ -33,26 +33,33 @@ type watcherState struct {
 	done   chan struct{}    // closed after updates
 	closed chan nats.Status // of the connection
 
-	mu       sync.Mutex
-	position Position // of the last event received, and of what came after it without being selected
-	sending  bool     // an event is offered to the reader, who may have taken it
-	asked    []chan Position
-	wake     chan struct{} // tells the sender that someone asked
-	stopped  bool
-	err      error
+	mu        sync.Mutex
+	sent      uint64                    // events that were given to the channel
+	positions [eventsAhead + 1]Position // of the last of them, and of what came after each without being selected
+	unread    func() int                // events that are in the channel
+	offering  bool                      // the channel was full: an event is offered, and may have been taken
+	asked     []chan Position
+	wake      chan struct{} // tells the sender that someone asked
+	stopped   bool
+	err       error
 }
 
+// eventsAhead is how many events are ready before their reader asks for them, so that the two do not wake
+// each other for each (BenchmarkWatch). It is small, since each may be as large as a message.
+const eventsAhead = 16
+
 func newWatcher[E any]() *Watcher[E] {
+	updates := make(chan E, eventsAhead)
 	return &Watcher[E]{
-		state:   watcherState{done: make(chan struct{}), wake: make(chan struct{}, 1)},
-		updates: make(chan E),
+		state:   watcherState{done: make(chan struct{}), wake: make(chan struct{}, 1), unread: func() int { return len(updates) }},
+		updates: updates,
 	}
 }
 
 // Updates returns the channel of events. It is closed when the watch ends.
 func (w *Watcher[E]) Updates() <-chan E { return w.updates }
 
-// Stop ends the watch: the channel is closed when it returns. It may be called more than once.
+// Stop ends the watch: the channel is closed and empty when it returns. It may be called more than once.
 func (w *Watcher[E]) Stop() { w.state.stop() }
 
 func (w *watcherState) stop() {
@@ -78,11 +85,11 @@ func (w *Watcher[E]) Position() Position { return w.state.stand() }
 
 func (w *watcherState) stand() Position {
 	w.mu.Lock()
-	if !w.sending {
+	if !w.offering {
 		defer w.mu.Unlock()
-		return w.position
+		return w.standLocked()
 	}
-	// Only the sender knows whether the event on offer has been taken.
+	// Only the sender knows whether the event on offer has been taken into the channel.
 	answer := make(chan Position, 1)
 	w.asked = append(w.asked, answer)
 	w.mu.Unlock()
@@ -93,46 +100,79 @@ func (w *watcherState) stand() Position {
 	return <-answer
 }
 
-// send offers an event, and moves the position when it has been taken. It reports false when ctx ends
-// or the connection is closed.
+func (w *watcherState) standLocked() Position { return *w.after(w.sent - uint64(w.unread())) }
+
+// after is the position after so many events.
+func (w *watcherState) after(events uint64) *Position {
+	return &w.positions[events%uint64(len(w.positions))]
+}
+
+// send hands an event to the reader, who is at position when it has been taken. It reports false when ctx
+// ends or the connection is closed.
 //
 //go:noinline
 func (w *Watcher[E]) send(ctx context.Context, event E, position Position) bool {
-	w.state.offers()
+	s := &w.state
+	s.mu.Lock()
+	select {
+	case w.updates <- event:
+		s.sentLocked(position)
+		s.mu.Unlock()
+		return true
+	default:
+	}
+	s.offering = true
+	s.mu.Unlock()
 	for {
 		select {
 		case w.updates <- event:
-			w.state.taken(position)
+			s.accepted(position)
 			return true
-		case <-w.state.wake:
-			w.state.answer()
+		case <-s.wake:
+			s.answer()
 		case <-ctx.Done():
-			w.state.withdrawn()
+			s.withdrawn()
 			return false
-		case <-w.state.closed:
-			w.state.withdrawn()
+		case <-s.closed:
+			s.withdrawn()
 			return false
 		}
 	}
 }
 
-func (w *watcherState) offers() {
-	w.mu.Lock()
-	w.sending = true
-	w.mu.Unlock()
+// close closes the channel; discard takes out before what was not read.
+func (w *Watcher[E]) close(discard bool) {
+	s := &w.state
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for discard {
+		select {
+		case <-w.updates:
+			s.sent--
+		default:
+			discard = false
+		}
+	}
+	close(w.updates)
 }
 
-func (w *watcherState) taken(position Position) {
+func (w *watcherState) sentLocked(position Position) {
+	w.sent++
+	*w.after(w.sent) = position
+}
+
+func (w *watcherState) accepted(position Position) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.sending, w.position = false, position
+	w.sentLocked(position)
+	w.offering = false
 	w.answerLocked()
 }
 
 func (w *watcherState) withdrawn() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.sending = false
+	w.offering = false
 	w.answerLocked()
 }
 
@@ -145,7 +185,7 @@ func (w *watcherState) answer() {
 
 func (w *watcherState) answerLocked() {
 	for _, answer := range w.asked {
-		answer <- w.position
+		answer <- w.standLocked()
 	}
 	w.asked = nil
 }
@@ -153,7 +193,7 @@ func (w *watcherState) answerLocked() {
 // advance moves the position past what is not delivered.
 func (w *watcherState) advance(position Position) {
 	w.mu.Lock()
-	w.position = position
+	*w.after(w.sent) = position
 	w.mu.Unlock()
 }
 
