@@ -81,6 +81,7 @@ type consumer struct {
 	expected    uint64    // messages to come as of its creation
 	quiet       bool      // nothing was written between its creation and the look at the leader: last is as of its creation
 	questions   int       // whether the copy is complete
+	near        uint64    // revisions that the server searches quickly
 	lookEvery   time.Duration
 }
 
@@ -151,6 +152,9 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 		config["deliver_policy"] = "by_start_sequence"
 		config["opt_start_seq"] = start.sequence
 	}
+	if start.sequence > 0 {
+		c.position = start.sequence - 1
+	}
 	before := c.b.known()
 	type response struct {
 		Pending uint64 `json:"num_pending"`
@@ -199,10 +203,11 @@ func (c *consumer) create(ctx context.Context, start startPolicy, headersOnly bo
 	if c.skipping {
 		c.copyBatch = min(c.copyBatch, skipBatch)
 	}
+	size := max(info.State.Bytes/max(info.State.Messages, 1), 1) // of a message, on average
 	if c.skipping && !headersOnly && info.State.Messages > 0 {
-		size := max(info.State.Bytes/info.State.Messages, 1)
 		c.copyBatch = int(min(uint64(c.copyBatch), max(pullBytes/size, 32)))
 	}
+	c.near = min(max(nearBytes/size, nearRevisions), farRevisions)
 	c.incarnation, c.last, c.lookEvery = info.incarnation(), info.State.LastSeq, info.Config.lookEvery()
 	// A server without a cluster gives itself as the stream's leader (2.15), under no cluster's name.
 	c.trusted = info.Cluster == nil || info.Cluster.Name == "" ||

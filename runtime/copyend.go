@@ -13,12 +13,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 )
 
 const (
-	nearEnd   = 1000    // revisions between the position and the leader's: a search of more takes the server longer than a heartbeat does
+	// A search of more revisions, between the position and the leader's, takes the server longer than a
+	// heartbeat does; of less only if they are large, and read from its files. One for a single key has an index.
+	farRevisions, nearRevisions = 20_000, 1000
+	nearBytes                   = 4 << 20
+
 	tailAfter = 2       // questions whether the copy is complete, before the rest is fetched at once
 	tailBatch = 4096    // messages that are fetched
 	tailBytes = 4 << 20 // and their bytes, at least one message
@@ -31,7 +36,7 @@ func (c *consumer) complete(d *delivery) bool { return d.msg == nil && d.sequenc
 
 // seemsComplete reports the same of a message, which does not tell exactly: see confirm.
 func (c *consumer) seemsComplete(d *delivery) bool {
-	return d.msg != nil && d.pending == 0 && (c.trusted || d.sequence >= c.last)
+	return d.msg != nil && d.pending == 0 && (c.trusted || d.sequence >= c.last || c.questions < tailAfter)
 }
 
 // completeAtOnce is complete before the first delivery. That nothing is to come, according to the server,
@@ -46,7 +51,7 @@ func (c *consumer) confirm(ctx context.Context) (rest []delivery, complete bool,
 	switch {
 	case c.quiet && c.received == c.expected && c.position <= c.last:
 		return nil, true, nil // it has delivered all that was there at its creation
-	case c.position+nearEnd < c.last:
+	case c.position+c.near < c.last && !c.oneKey():
 		return nil, false, nil
 	}
 	ctx, cancel := c.b.withTimeout(ctx)
@@ -61,6 +66,9 @@ func (c *consumer) confirm(ctx context.Context) (rest []delivery, complete bool,
 	}
 	return rest, complete, err
 }
+
+// oneKey reports that the consumer's filter has no wildcard.
+func (c *consumer) oneKey() bool { return !strings.ContainsAny(c.filter, "*>") }
 
 // nothingBehind asks the stream's leader whether anything selected follows the position; without
 // permission for that, whether anything at all does.

@@ -173,6 +173,52 @@ func TestALeaderThatIsIsolatedIsNotBelieved(t *testing.T) {
 	}
 }
 
+// The first copy of a watch has what was acknowledged before it was started, on whatever replica its
+// consumer is, of one key and of many, of keys that are there and of those that are gone.
+func TestTheFirstCopyHasWhatWasWrittenBefore(t *testing.T) {
+	ctx := within(t, 2*time.Minute)
+	c := kvtest.StartServers(t, 3)
+	cfg := kvrt.BucketConfig{Name: "SHOP", Replicas: 3}
+	there := ensureShop(t, c.Connect(t), cfg)
+	here := ensureShop(t, c.Servers[1].Connect(t), cfg)
+	latest := map[orderKey]uint64{} // the revisions of values
+	for round := range 60 {
+		if _, err := there.order.PutMany(ctx, orders("other", 200)); err != nil { // replicas have something to do
+			t.Fatal(err)
+		}
+		key := orderKey{"a", uint64(round % 7)}
+		if round%3 == 2 {
+			if _, err := there.order.Delete(ctx, key); err != nil {
+				t.Fatal(err)
+			}
+			delete(latest, key)
+		} else {
+			latest[key] = put(t, there, key.Tenant, key.ID, int64(round))
+		}
+		for _, f := range []orderFilter{{Tenant: &key.Tenant, ID: &key.ID}, {ID: &key.ID}, {Tenant: &key.Tenant}, {Tenant: new("nobody")}} {
+			w := watch(t, here, f)
+			seen := map[orderKey]uint64{}
+			for e := next(t, w); e.Op != kvrt.Synced; e = next(t, w) {
+				if delete(seen, e.Key); e.Op == kvrt.Put {
+					seen[e.Key] = e.Revision
+				}
+			}
+			w.Stop()
+			for key, revision := range latest {
+				selected := (f.Tenant == nil || *f.Tenant == key.Tenant) && (f.ID == nil || *f.ID == key.ID)
+				if selected && seen[key] != revision {
+					t.Errorf("round %d, filter %v: %v has revision %d in the copy, not %d", round, f.selection(), key, seen[key], revision)
+				}
+			}
+			for key := range seen {
+				if key.Tenant == "a" && latest[key] == 0 {
+					t.Errorf("round %d, filter %v: %v is gone", round, f.selection(), key)
+				}
+			}
+		}
+	}
+}
+
 func TestAListingHasWhatItsCallerWroteBefore(t *testing.T) {
 	ctx := within(t, 2*time.Minute)
 	c := kvtest.StartServers(t, 3)

@@ -267,6 +267,20 @@ func (c *consumer) scan(ctx context.Context, position *uint64, visit func(*rawEn
 		*raw, ok = c.entry(d)
 		return !ok || visit(raw)
 	}
+	confirm := func() (bool, error) {
+		rest, complete, err := c.confirm(ctx)
+		for i := range rest {
+			if err != nil || !take(&rest[i]) {
+				return true, err
+			}
+		}
+		return complete, err
+	}
+	if c.pending == 0 {
+		if ended, err := confirm(); ended || err != nil {
+			return ended, err
+		}
+	}
 	for {
 		d, err := c.next(ctx)
 		if err != nil {
@@ -279,17 +293,8 @@ func (c *consumer) scan(ctx context.Context, position *uint64, visit func(*rawEn
 			return false, &detachedError{"its values are large"}
 		}
 		if c.seemsComplete(&d) {
-			rest, complete, err := c.confirm(ctx)
-			if err != nil {
-				return false, err
-			}
-			for i := range rest {
-				if !take(&rest[i]) {
-					return true, nil
-				}
-			}
-			if complete {
-				return true, nil
+			if ended, err := confirm(); ended || err != nil {
+				return ended, err
 			}
 		}
 	}

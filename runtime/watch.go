@@ -364,6 +364,12 @@ func (w *watching) deliver(ctx context.Context) error {
 		w.cache.expect(w.c.pending, w.c.asOf)
 	}
 	complete := w.c.completeAtOnce()
+	if !complete && !w.synced && w.c.pending == 0 {
+		var err error
+		if complete, err = w.confirm(ctx); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
 	for latest := complete; ; {
 		if w.tracked.due(w.at.sequence) && !w.sweep(ctx) {
 			return nil
@@ -389,19 +395,23 @@ func (w *watching) deliver(ctx context.Context) error {
 		}
 		complete = complete || w.c.complete(&d)
 		if !complete && !w.synced && w.c.seemsComplete(&d) {
-			rest, confirmed, err := w.c.confirm(ctx)
-			if err != nil {
+			if complete, err = w.confirm(ctx); err != nil || ctx.Err() != nil {
 				return err
 			}
-			for i := range rest {
-				if !w.take(ctx, &rest[i]) {
-					return nil
-				}
-			}
-			complete = confirmed
 		}
 		latest = (d.msg == nil || d.pending == 0) && w.c.idle() // or more came while the event was taken in
 	}
+}
+
+// confirm finds out whether a copy is complete that seems to be, and takes in the rest.
+func (w *watching) confirm(ctx context.Context) (complete bool, err error) {
+	rest, complete, err := w.c.confirm(ctx)
+	for i := range rest {
+		if err != nil || !w.take(ctx, &rest[i]) {
+			return false, err
+		}
+	}
+	return complete, err
 }
 
 // take takes in what is behind the position. It reports false when ctx ends.
