@@ -56,7 +56,8 @@ func newWatcher[E any]() *Watcher[E] {
 	}
 }
 
-// Updates returns the channel of events. It is closed when the watch ends.
+// Updates returns the channel of events. It is closed when the watch ends. A few events, 16 at most, may be in
+// it before they are received; they do not count for Position.
 func (w *Watcher[E]) Updates() <-chan E { return w.updates }
 
 // Stop ends the watch: the channel is closed and empty when it returns. It may be called more than once.
