@@ -365,8 +365,9 @@ func (w *watching) deliver(ctx context.Context) error {
 	}
 	complete := w.c.completeAtOnce()
 	if !complete && !w.synced && w.c.pending == 0 {
+		var alive bool
 		var err error
-		if complete, err = w.confirm(ctx); err != nil || ctx.Err() != nil {
+		if complete, alive, err = w.confirm(ctx); !alive {
 			return err
 		}
 	}
@@ -395,7 +396,8 @@ func (w *watching) deliver(ctx context.Context) error {
 		}
 		complete = complete || w.c.complete(&d)
 		if !complete && !w.synced && w.c.seemsComplete(&d) {
-			if complete, err = w.confirm(ctx); err != nil || ctx.Err() != nil {
+			var alive bool
+			if complete, alive, err = w.confirm(ctx); !alive {
 				return err
 			}
 		}
@@ -403,15 +405,19 @@ func (w *watching) deliver(ctx context.Context) error {
 	}
 }
 
-// confirm finds out whether a copy is complete that seems to be, and takes in the rest.
-func (w *watching) confirm(ctx context.Context) (complete bool, err error) {
+// confirm finds out whether a copy is complete that seems to be, and takes in the rest. It is not alive when
+// ctx ends, or with an error.
+func (w *watching) confirm(ctx context.Context) (complete, alive bool, err error) {
 	rest, complete, err := w.c.confirm(ctx)
+	if err != nil {
+		return false, false, err
+	}
 	for i := range rest {
-		if err != nil || !w.take(ctx, &rest[i]) {
-			return false, err
+		if !w.take(ctx, &rest[i]) {
+			return false, false, nil
 		}
 	}
-	return complete, err
+	return complete, true, nil
 }
 
 // take takes in what is behind the position. It reports false when ctx ends.
