@@ -25,17 +25,18 @@ type proxy struct {
 	listener net.Listener
 	target   string
 
-	mu    sync.Mutex
-	deaf  bool                // what the server says is lost
-	mute  bool                // what the client says is lost
-	upon  string              // once the client has said this, what the server says is lost
-	edit  func([]byte) []byte // what becomes of what the client says
-	late  bool                // what the server says is kept back
-	kept  []func()
-	lost  int  // bytes that were, since deaf or mute was set
-	down  bool // nobody gets through
-	conns []net.Conn
-	wg    sync.WaitGroup
+	mu          sync.Mutex
+	deaf        bool                // what the server says is lost
+	mute        bool                // what the client says is lost
+	upon        string              // once the client has said this, what the server says is lost
+	edit        func([]byte) []byte // what becomes of what the client says
+	editAnswers func([]byte) []byte // what the server says
+	late        bool                // what the server says is kept back
+	kept        []func()
+	lost        int  // bytes that were, since deaf or mute was set
+	down        bool // nobody gets through
+	conns       []net.Conn
+	wg          sync.WaitGroup
 }
 
 func startProxy(t *testing.T, s *kvtest.Server) *proxy {
@@ -104,11 +105,18 @@ func (w talk) Write(data []byte) (int, error) {
 		data := bytes.Clone(data)
 		w.p.kept = append(w.p.kept, func() { _, _ = w.Conn.Write(data) })
 	}
+	said := data
+	if w.p.editAnswers != nil {
+		said = w.p.editAnswers(bytes.Clone(data))
+	}
 	w.p.mu.Unlock()
 	if lost {
 		return len(data), nil
 	}
-	return w.Conn.Write(data)
+	if _, err := w.Conn.Write(said); err != nil {
+		return 0, err
+	}
+	return len(data), nil
 }
 
 // speech is the way to the server.
@@ -144,6 +152,13 @@ func (w speech) Write(data []byte) (int, error) {
 func (p *proxy) setEdit(f func([]byte) []byte) {
 	p.mu.Lock()
 	p.edit = f
+	p.mu.Unlock()
+}
+
+// setEditAnswers has f change what the server says.
+func (p *proxy) setEditAnswers(f func([]byte) []byte) {
+	p.mu.Lock()
+	p.editAnswers = f
 	p.mu.Unlock()
 }
 

@@ -59,6 +59,7 @@ const (
 	headerTime      = "Nats-Time-Stamp"
 	headerStatus    = "Status"
 	headerPending   = "Nats-Num-Pending"
+	headerBefore    = "Nats-Last-Sequence"
 	headerExpected  = "Nats-Expected-Last-Subject-Sequence"
 	headerRollup    = "Nats-Rollup"
 	headerTTL       = "Nats-TTL"

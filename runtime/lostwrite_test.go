@@ -4,8 +4,12 @@ package kvrt_test
 // and before the outcome is read.
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -238,6 +242,42 @@ func TestAReadIsRepeatedOnAConnectionThatLives(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What was in a message that got lost out of an answer is not called absent.
+func TestAnAnswerWithAGapIsNotBelieved(t *testing.T) {
+	srv := kvtest.StartServer(t)
+	there := ensureShop(t, srv.Connect(t), shopConfig())
+	keys := keysOf("a", 5)
+	for _, key := range keys {
+		put(t, there, key.Tenant, key.ID, 1)
+	}
+	p := startProxy(t, srv)
+	here := ensureShop(t, p.connect(t), shopConfig())
+	for lost := range len(keys) {
+		gaps := 0
+		p.setEditAnswers(func(data []byte) []byte {
+			// HMSG subject sid header-size size, a line break, and that many bytes with another.
+			at := bytes.Index(data, fmt.Appendf(nil, "Nats-Sequence: %d\r\n", lost+1))
+			if at < 0 || gaps > 0 {
+				return data
+			}
+			begin := bytes.LastIndex(data[:at], []byte("HMSG "))
+			line, _, _ := bytes.Cut(data[begin:], []byte("\r\n"))
+			fields := bytes.Fields(line)
+			size, err := strconv.Atoi(string(fields[len(fields)-1]))
+			if err != nil || begin+len(line)+2+size+2 > len(data) {
+				return data
+			}
+			gaps++
+			return slices.Delete(data, begin, begin+len(line)+2+size+2)
+		})
+		many, err := here.order.GetMany(t.Context(), keys)
+		if len(many) != len(keys) || err != nil || gaps != 1 {
+			t.Errorf("%d of %d keys, %v, %d gaps", len(many), len(keys), err, gaps)
+		}
+	}
+	p.setEditAnswers(nil)
 }
 
 // The marker is removed between its being read and being written over.

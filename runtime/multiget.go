@@ -134,6 +134,9 @@ func (b *Bucket) multiGetOnce(ctx context.Context, request []byte, limit time.Du
 		pending := end.Get(headerPending)
 		return entries, upTo, pending != "" && pending != "0", err
 	case "404":
+		if end.Get("Description") == "Message Not Found" { // one that is there could not be read (2.11 to 2.15)
+			return nil, 0, false, &lostError{errors.New("the server could not read a message")}
+		}
 		return nil, 0, false, nil
 	case "408": // "Empty Request": it does not know the field
 		return nil, 0, false, wrapf(ErrUnsupported, "reading several keys together needs a server of 2.11")
@@ -144,8 +147,11 @@ func (b *Bucket) multiGetOnce(ctx context.Context, request []byte, limit time.Du
 	}
 }
 
+// errGap: a part of an answer got lost, and what was in it must not pass for absent.
+var errGap = errors.New("a message of the answer is missing")
+
 // directGets sends a direct get that has several messages as answer, and returns the headers of the one
-// that ends it.
+// that ends it. Each says which one comes before it.
 func (b *Bucket) directGets(ctx context.Context, request []byte, limit time.Duration, visit func(*nats.Msg) error) (end nats.Header, err error) {
 	if err := b.waitConnected(ctx); err != nil {
 		return nil, err
@@ -160,11 +166,16 @@ func (b *Bucket) directGets(ctx context.Context, request []byte, limit time.Dura
 	g := b.watchRequest(ctx, subject, limit)
 	attempt := g.context()
 	err = b.nc.PublishRequest(subject, inbox, request)
-	for err == nil {
+	for before := uint64(0); err == nil; {
 		var msg *nats.Msg
 		if msg, err = sub.NextMsgWithContext(attempt); err != nil {
 			break
 		}
+		if told, ok := serversUint(msg.Header, headerBefore); ok && told != before {
+			err = errGap
+			break
+		}
+		before, _ = serversUint(msg.Header, headerSequence)
 		if msg.Header.Get(headerStatus) != "" {
 			return msg.Header, g.stop(nil)
 		}
@@ -179,4 +190,14 @@ func (b *Bucket) directGets(ctx context.Context, request []byte, limit time.Dura
 		return nil, connErr(err)
 	}
 	return nil, &lostError{connErr(err)}
+}
+
+// serversUint returns the number in a header that the server has added, behind what was stored.
+func serversUint(h nats.Header, name string) (n uint64, ok bool) {
+	values := h[name]
+	if len(values) == 0 {
+		return 0, false
+	}
+	n, err := parseUint(values[len(values)-1])
+	return n, err == nil
 }
