@@ -105,7 +105,7 @@ func (c *consumer) tail(ctx context.Context) (rest []delivery, complete bool, er
 	}
 	end, err := c.b.directGets(ctx, request, firstAttempt, func(msg *nats.Msg) error {
 		raw, err := parseGet("", msg)
-		msg.Subject = msg.Header.Get(headerSubject)
+		msg.Subject = added(msg.Header, headerSubject)
 		rest = append(rest, delivery{msg: msg, sequence: raw.revision, created: raw.created})
 		return err
 	})

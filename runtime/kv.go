@@ -66,6 +66,16 @@ const (
 	headerOpID      = "Kvgen-Op"
 )
 
+// added returns what the server says of a message in a header. It comes behind what was stored under that
+// name, as it is with a message that another stream has republished.
+func added(h nats.Header, name string) string {
+	values := h[name]
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
+}
+
 // opOf tells what a stored message is from its headers.
 func opOf(h nats.Header) Op {
 	switch h.Get(headerOperation) {
@@ -147,11 +157,11 @@ func parseGet(key string, msg *nats.Msg) (rawEntry, error) {
 	default:
 		return rawEntry{}, fmt.Errorf("unexpected answer to a direct get: %s %s", status, h.Get("Description"))
 	}
-	revision, err := parseUint(h.Get(headerSequence))
+	revision, err := parseUint(added(h, headerSequence))
 	if err != nil {
 		return rawEntry{}, errors.New("an answer to a direct get without a sequence")
 	}
-	created, err := time.Parse(time.RFC3339Nano, h.Get(headerTime))
+	created, err := time.Parse(time.RFC3339Nano, added(h, headerTime))
 	if err != nil {
 		return rawEntry{}, fmt.Errorf("an answer to a direct get: %w", err)
 	}

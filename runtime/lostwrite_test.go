@@ -280,6 +280,39 @@ func TestAnAnswerWithAGapIsNotBelieved(t *testing.T) {
 	p.setEditAnswers(nil)
 }
 
+// A message that another stream has republished has that one's headers, before those of its own.
+func TestTheHeadersOfARepublishedMessageAreNotItsOwn(t *testing.T) {
+	ctx := within(t, time.Minute)
+	js := kvtest.Start(t)
+	s := ensureShop(t, js, shopConfig())
+	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: "ELSEWHERE", Subjects: []string{"else.>"}, FirstSeq: 99,
+		RePublish: &jetstream.RePublish{Source: "else.>", Destination: "$KV.SHOP.order.>"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "b", 1, 1)
+	if _, err := js.Publish(ctx, "else.a.1", []byte(`{"total":5}`)); err != nil {
+		t.Fatal(err)
+	}
+	key := orderKey{"a", 1}
+	expect(t, watch(t, s, orderFilter{}), "Put b/1 1", "Put a/1 5")
+	e, err := s.order.Get(ctx, key)
+	if err != nil || e.Revision != 2 || e.Value.Total != 5 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	many, err := s.order.GetMany(ctx, []orderKey{key, {"b", 1}})
+	if err != nil || len(many) != 2 || many[key] != e {
+		t.Errorf("%+v, %v", many, err)
+	}
+	if ev, err := s.order.GetRevision(ctx, key, 2); err != nil || ev.Revision != 2 || ev.Value.Total != 5 {
+		t.Errorf("%+v, %v", ev, err)
+	}
+	if _, err := s.order.Update(ctx, key, order{Total: 6}, e.Revision); err != nil {
+		t.Error(err)
+	}
+}
+
 // The marker is removed between its being read and being written over.
 func TestCreateOverAMarkerThatIsRemovedMeanwhile(t *testing.T) {
 	js := kvtest.Start(t)

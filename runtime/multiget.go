@@ -117,7 +117,7 @@ func (b *Bucket) multiGetPart(ctx context.Context, keys []string, maxBytes int) 
 func (b *Bucket) multiGetOnce(ctx context.Context, request []byte, limit time.Duration) (entries map[string]rawEntry, upTo uint64, more bool, err error) {
 	entries = map[string]rawEntry{}
 	end, err := b.directGets(ctx, request, limit, func(msg *nats.Msg) error {
-		key, ok := strings.CutPrefix(msg.Header.Get(headerSubject), b.stored)
+		key, ok := strings.CutPrefix(added(msg.Header, headerSubject), b.stored)
 		if !ok {
 			return nil
 		}
@@ -166,16 +166,16 @@ func (b *Bucket) directGets(ctx context.Context, request []byte, limit time.Dura
 	g := b.watchRequest(ctx, subject, limit)
 	attempt := g.context()
 	err = b.nc.PublishRequest(subject, inbox, request)
-	for before := uint64(0); err == nil; {
+	for before := "0"; err == nil; {
 		var msg *nats.Msg
 		if msg, err = sub.NextMsgWithContext(attempt); err != nil {
 			break
 		}
-		if told, ok := serversUint(msg.Header, headerBefore); ok && told != before {
+		if told := added(msg.Header, headerBefore); told != "" && told != before {
 			err = errGap
 			break
 		}
-		before, _ = serversUint(msg.Header, headerSequence)
+		before = added(msg.Header, headerSequence)
 		if msg.Header.Get(headerStatus) != "" {
 			return msg.Header, g.stop(nil)
 		}
@@ -190,14 +190,4 @@ func (b *Bucket) directGets(ctx context.Context, request []byte, limit time.Dura
 		return nil, connErr(err)
 	}
 	return nil, &lostError{connErr(err)}
-}
-
-// serversUint returns the number in a header that the server has added, behind what was stored.
-func serversUint(h nats.Header, name string) (n uint64, ok bool) {
-	values := h[name]
-	if len(values) == 0 {
-		return 0, false
-	}
-	n, err := parseUint(values[len(values)-1])
-	return n, err == nil
 }

@@ -311,7 +311,7 @@ func (b *Bucket) revisionGet(ctx context.Context, key string, revision uint64) (
 		switch {
 		case err == nil && msg.Header.Get(headerStatus) == "":
 			raw, err := parseGet(key, msg)
-			return raw, msg.Header.Get(headerSubject), err
+			return raw, added(msg.Header, headerSubject), err
 		case err != nil && !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, ErrPermission):
 			return rawEntry{}, "", err
 		}
